@@ -1,0 +1,3 @@
+"""The attestation room."""
+
+__all__: list[str] = []

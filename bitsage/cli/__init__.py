@@ -1,0 +1,3 @@
+"""Command lines: thin skins over the Python API."""
+
+__all__: list[str] = []

@@ -1,0 +1,296 @@
+"""`sage-coordinator`: run the network's coordinator; submit jobs, wait for them, check their proofs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import output
+from .context import client_of, config, kafka_settings, load_key, onlooker, wallet_name
+from .failures import REFUSED, Commands
+from .options import AsJson, JobId, Name, Password, PasswordFile, job_bytes, root
+from .shared import Role, Words, add_balance_command, announce_account, send, show_answers
+
+ROLE = Role("coordinator", "sage-coordinator")
+CLIENT = Role("client", "sage-coordinator")
+app = typer.Typer(
+    name="sage-coordinator",
+    cls=Commands,
+    help="Run the network's coordinator; submit jobs, wait for them, check their proofs.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.callback()(root)
+Timeout = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds to wait at most.")]
+
+
+@app.command("init", epilog="Example: sage-coordinator init --no-words")
+def init(
+    name: Name = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
+    words: Words = True,
+    as_json: AsJson = False,
+) -> None:
+    """Make the home folder, the coordinator's key and the network file, where they are missing."""
+    from .founding import found_network
+
+    _, anchor, made = found_network(wallet_name(name, ROLE.name), password, password_file, show_words=words)
+    facts = {"network_file": str(config().network_file), "made_now": made, "chain_id": anchor.chain_id}
+    facts |= {"authority": anchor.authority, "seal_key": anchor.seal_key}
+    if as_json:
+        output.emit_json(facts | {"parameters": anchor.as_dict()["parameters"]})
+    else:
+        output.facts(facts)
+
+
+@app.command("start", epilog="Example: sage-coordinator start")
+def start(
+    name: Name = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
+    words: Words = True,
+    instance: Annotated[str, typer.Option("--instance", help="Static name of this process in the group.")] = (
+        "coordinator-0"
+    ),
+    batch: Annotated[int, typer.Option("--batch", min=1, max=10_000, help="Commands per transaction at most.")] = 1000,
+) -> None:
+    """Run processors, faucet, timer, payer and read models. SIGTERM or Ctrl-C: finish the batch, leave."""
+    from bitsage.nodes.coordinator import Coordinator
+    from bitsage.streams.admin import create_topics, require_topics
+
+    from .founding import found_network
+    from .process import serve
+
+    chosen = wallet_name(name, ROLE.name)
+    settings = kafka_settings()
+    made = create_topics(settings)
+    require_topics(settings)
+    if made:
+        output.remark(f"made {len(made)} topics")
+    key, anchor, _ = found_network(chosen, password, password_file, show_words=words)
+    folder = config().home
+    serve(
+        instance,
+        lambda log: Coordinator(log, anchor, key, key.seal_secret, folder, instance=instance, batch=batch),
+    )
+
+
+@app.command("create-client", epilog="Example: sage-coordinator create-client --name client")
+def create_client(
+    name: Name = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
+    words: Words = True,
+    as_json: AsJson = False,
+) -> None:
+    """Make a client's wallet, announce it and ask for test tokens."""
+    from .founding import open_account
+    from .wallets import make_wallet
+
+    chosen = wallet_name(name, CLIENT.name)
+    key = make_wallet(chosen, password, password_file, show_words=words)
+    with client_of(key) as client:
+        show_answers(open_account(client), as_json, account=client.subject, keystore=str(config().keystore(chosen)))
+
+
+@app.command("announce", epilog="Example: sage-coordinator announce --name client")
+def announce(
+    name: Name = None, password: Password = None, password_file: PasswordFile = None, as_json: AsJson = False
+) -> None:
+    """Announce the account of a client's keystore."""
+    announce_account(load_key(wallet_name(name, CLIENT.name), password, password_file), as_json)
+
+
+@app.command("request-tokens", epilog="Example: sage-coordinator request-tokens --name client")
+def request_tokens(
+    name: Name = None, password: Password = None, password_file: PasswordFile = None, as_json: AsJson = False
+) -> None:
+    """Ask the faucet for test tokens for a client; once a day."""
+    from bitsage.schemas.commands import RequestTokens
+
+    send(wallet_name(name, CLIENT.name), password, password_file, RequestTokens(), as_json)
+
+
+add_balance_command(app, CLIENT)
+
+
+@app.command("submit-job", epilog="Example: sage-coordinator submit-job --type matmul --size 1024 --wait")
+def submit_job(
+    job_type: Annotated[str, typer.Option("--type", help="Job type: matmul.")],
+    size: Annotated[int | None, typer.Option("--size", help="Size of the generated input: 16, 32, ... 1024.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the generated input; default: random.")] = None,
+    a: Annotated[Path | None, typer.Option("--a", metavar="A.npy", help="Left matrix, instead of --size.")] = None,
+    b: Annotated[Path | None, typer.Option("--b", metavar="B.npy", help="Right matrix.")] = None,
+    max_cost: Annotated[str, typer.Option("--max-cost", metavar="SAGE", help="Most that the job may cost.")] = "10",
+    tier: Annotated[str, typer.Option("--tier", metavar="TIER|MODEL", help="Least GPU tier; default: any.")] = "",
+    priority: Annotated[int, typer.Option("--priority", help="0 to 10; higher comes first.")] = 0,
+    deadline: Annotated[str, typer.Option("--deadline", help="30m, 2h, 3d or an ISO 8601 time.")] = "1h",
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is over and paid for.")] = False,
+    timeout: Timeout = 3600.0,
+    name: Name = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
+    words: Words = True,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a job; its cost is locked in escrow. The first time, a client's wallet is made and gets test tokens."""
+    from bitsage.nodes.signing import now_ms
+
+    from .events import document, line
+    from .founding import open_account
+    from .jobs import Wish
+    from .wallets import load_or_make
+
+    wish = Wish(
+        type=job_type,
+        size=size,
+        seed=seed,
+        a=a,
+        b=b,
+        max_cost=max_cost,
+        tier=tier,
+        priority=priority,
+        deadline=deadline,
+    )
+    spec = wish.spec(now_ms())
+    # Before a wallet is made: no wallet is left behind by a command that could not do anything.
+    with onlooker():
+        pass
+    key, fresh = load_or_make(wallet_name(name, CLIENT.name), password, password_file, show_words=words)
+    with client_of(key) as client:
+        if fresh:
+            for answer in open_account(client):
+                output.remark(line(answer))
+        job_id, answers = client.submit_job(spec)
+        if not as_json or wait:
+            (output.remark if as_json else output.say)(f"job {job_id.hex()} is submitted")
+        if wait:
+            _wait(job_id, timeout, as_json)
+        elif as_json:
+            output.emit_json({"job_id": job_id.hex(), "events": [document(answer) for answer in answers]})
+        else:
+            show_answers(answers, False)
+
+
+def _wait(job_id: bytes, timeout: float, as_json: bool) -> None:
+    """Follow a job to its end; exit 1 when it ended without a result.
+
+    Raises:
+        AnswerTimeout: it is not over after `timeout` seconds.
+        InputError: the log has no such job.
+    """
+    from .events import body_document, document, line
+    from .jobs import is_end, life_of
+
+    last, events = None, []
+    with onlooker() as client:
+        for answer in life_of(client, job_id, follow=True, timeout=timeout):
+            events.append(document(answer))
+            output.remark(line(answer))
+            if is_end(answer.body):
+                last = answer
+    assert last is not None, "life_of ends with the job or raises"
+    name = last.envelope.type
+    outcome = {"JobCompleted": "completed", "JobFailed": "failed", "JobCancelled": "cancelled"}.get(name, "rejected")
+    if as_json:
+        output.emit_json(
+            {"job_id": job_id.hex(), "outcome": outcome, "result": body_document(last.body), "events": events}
+        )
+    else:
+        output.say(f"job {job_id.hex()}: {outcome}")
+    if outcome != "completed":
+        raise typer.Exit(REFUSED)
+
+
+@app.command("wait-job", epilog="Example: sage-coordinator wait-job 0123456789abcdef0123456789abcdef")
+def wait_job(job: JobId, timeout: Timeout = 3600.0, as_json: AsJson = False) -> None:
+    """Wait until a job is over and paid for (exit 0), or failed, cancelled, rejected (exit 1)."""
+    _wait(job_bytes(job), timeout, as_json)
+
+
+@app.command("cancel-job", epilog="Example: sage-coordinator cancel-job 0123456789abcdef0123456789abcdef")
+def cancel_job(
+    job: JobId,
+    name: Name = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a job back, until its proof is being judged; the escrow is refunded."""
+    job_id = job_bytes(job)
+    with client_of(load_key(wallet_name(name, CLIENT.name), password, password_file)) as client:
+        show_answers(client.cancel_job(job_id), as_json, job_id=job_id.hex())
+
+
+@app.command("verify-proof", epilog="Example: sage-coordinator verify-proof 0123456789abcdef0123456789abcdef")
+def verify_proof(job: JobId, as_json: AsJson = False) -> None:
+    """Fetch a job's proofs from the log and verify them on this machine; exit 1 when the last one is not valid."""
+    from .events import body_document, place
+    from .jobs import check_proofs
+
+    job_id = job_bytes(job)
+    with onlooker() as client:
+        checked = check_proofs(client, job_id)
+    if as_json:
+        proofs = [
+            {
+                **body_document(c.proof.body),
+                "valid": c.valid,
+                "reason": c.reason,
+                "decision": c.decision,
+                "verify_seconds": round(c.seconds, 3),
+                "place": place(c.proof),
+            }
+            for c in checked
+        ]
+        output.emit_json({"job_id": job_id.hex(), "valid": checked[-1].valid, "proofs": proofs})
+    else:
+        for c in checked:
+            verdict = "valid" if c.valid else f"not valid ({c.reason})"
+            decision = f"; the validators decided: {c.decision}" if c.decision else ""
+            output.say(f"proof at {place(c.proof)}: {verdict}, verified in {c.seconds:.2f} s{decision}")
+    if not checked[-1].valid:
+        raise typer.Exit(REFUSED)
+
+
+@app.command("list-jobs", epilog="Example: sage-coordinator list-jobs --state paid")
+def list_jobs(
+    state: Annotated[str | None, typer.Option("--state", help="Only jobs in this state, such as paid.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many at most.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List the jobs."""
+    from .models import rows_of
+
+    rows = rows_of("jobs", {"state": state} if state else None, limit=limit)
+    if as_json:
+        output.emit_json(rows)
+        return
+    shown = ("job_id", "state", "job_type", "attempt", "worker", "reason")
+    output.rows(shown, [[row[column] for column in shown] for row in rows])
+
+
+@app.command("show-job", epilog="Example: sage-coordinator show-job 0123456789abcdef0123456789abcdef")
+def show_job(job: JobId, as_json: AsJson = False) -> None:
+    """Show everything that is known of a job."""
+    from bitsage.errors import InputError
+
+    from .models import one_row
+
+    row = one_row("jobs", "job_id", job_bytes(job).hex())
+    if row is None:
+        raise InputError("unknown_job", f"there is no job {job_bytes(job).hex()} in the log")
+    if as_json:
+        output.emit_json(row)
+    else:
+        output.facts(row)
+
+
+def main() -> None:
+    """The command `sage-coordinator`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Long-running processes: signals, clean leaving, and waiting for a broker that went away."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import structlog
+
+from bitsage.errors import InputError
+from bitsage.schemas.types import EventBody
+from bitsage.streams.errors import BrokerUnreachable, ClientLost, StreamError, TransactionAborted
+from bitsage.streams.log import Log
+from bitsage.wallet import Key, format_address
+
+from . import logs
+from .context import client_of, config, open_log
+
+_RETRY_S = 2.0
+logger = structlog.get_logger(__name__)
+
+
+class Node(Protocol):
+    """What `serve` runs: it works until `stop` is set."""
+
+    stop: threading.Event
+
+    def run(self) -> None:
+        """Work until `stop` is set."""
+
+
+class _Stopper:
+    """SIGTERM and the first Ctrl-C ask the node to finish; a second Ctrl-C does not wait for it."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.node: Node | None = None
+
+    def __call__(self, number: int, frame: Any) -> None:
+        """The signal handler."""
+        if self.asked.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked.set()
+        if self.node is not None:
+            self.node.stop.set()
+
+
+@contextmanager
+def _signals(stopper: _Stopper) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stopper) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def serve(name: str, make: Callable[[Log], Node]) -> None:
+    """Run the node that `make` builds until a signal asks it to leave.
+
+    Raises:
+        BrokerUnreachable: no broker answered at the start; later on it is waited for.
+    """
+    settings = config()
+    logs.set_up(settings.log.level, settings.log.format)
+    stopper = _Stopper()
+    log = open_log()
+    with _signals(stopper), structlog.contextvars.bound_contextvars(node=name):
+        logger.info("started")
+        while not stopper.asked.is_set():
+            node = stopper.node = make(log)
+            if stopper.asked.is_set():
+                break
+            try:
+                node.run()
+                break
+            except (BrokerUnreachable, ClientLost, TransactionAborted) as error:
+                if stopper.asked.is_set():
+                    break
+                logger.warning("broker_lost", code=error.code, reason=str(error), retry_s=_RETRY_S)
+                log = _reopen(stopper.asked, log)
+        logger.info("stopped")
+
+
+def _reopen(asked: threading.Event, log: Log) -> Log:
+    while not asked.wait(_RETRY_S):
+        try:
+            log = open_log()
+        except StreamError:
+            continue
+        logger.info("broker_found")
+        break
+    return log
+
+
+def registered(key: Key, joined: type[EventBody], left: type[EventBody], hint: str) -> Any:
+    """The event by which the account of `key` joined the network, unless it has left since.
+
+    Raises:
+        InputError: it is not registered (`not_registered`); `hint` says what to do.
+        BrokerUnreachable, NotConfigured: the log cannot be read.
+    """
+    with client_of(key) as client:
+        found = [a.body for a in client.history(("workers",), client.subject) if isinstance(a.body, joined | left)]
+    if not found or isinstance(found[-1], left):
+        raise InputError("not_registered", f"the account {format_address(key.address)} is not registered; {hint}")
+    return found[-1]

@@ -1,0 +1,233 @@
+"""`sage proof`: verify, make, show and convert proofs in the forms of docs/proving.md.
+
+Exit codes: 0 accepted or done, 1 refused (or the trace does not satisfy the AIR), 2 unreadable input.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from blake3 import blake3
+
+from bitsage.stark import (
+    Air,
+    Params,
+    Proof,
+    ProofBundle,
+    ProofRefused,
+    ProofUnreadable,
+    ProverError,
+    Trace,
+    prove,
+    read_proof,
+    reader,
+    verify,
+)
+from bitsage.stark.proof_binary import MAGIC
+
+proof_app = typer.Typer(help="Verify, make, show and convert STARK proofs.", no_args_is_help=True)
+
+REFUSED = 1
+UNREADABLE = 2
+_MAX_FILE = 1 << 23
+
+ProofPath = Annotated[Path, typer.Argument(metavar="PROOF", help="Proof or bundle, as JSON or compact binary.")]
+AirOption = Annotated[Path, typer.Option("--air", metavar="AIR.json", help="The AIR, in the form stwo-air-graph/1.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+class Form(StrEnum):
+    """Forms of a proof file."""
+
+    json = "json"
+    binary = "binary"
+    bundle = "bundle"
+
+
+def _stop(code: int, message: str, as_json: bool = False, **fields: Any) -> NoReturn:
+    if as_json:
+        typer.echo(json.dumps({"accepted": False, **fields, "error": message}))
+    else:
+        typer.echo(message, err=True)
+    raise typer.Exit(code)
+
+
+def _read(path: Path, limit: int = _MAX_FILE) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise ProofUnreadable(f"{path}: {error.strerror or 'cannot be read'}") from None
+    if len(data) > limit:
+        raise ProofUnreadable(f"{path}: more than {limit} bytes")
+    return data
+
+
+def _load(path: Path) -> tuple[Params | None, Proof]:
+    """A proof with its parameters where the file is a bundle."""
+    data = _read(path)
+    if data[: len(MAGIC)] == MAGIC:
+        return None, read_proof(data)
+    value = reader.parse(data, str(path), _MAX_FILE)
+    if isinstance(value, dict) and "proof" in value:
+        known = {key: value[key] for key in ("params", "proof") if key in value}
+        if "params" not in known:
+            return None, Proof.from_json(known["proof"])
+        bundle = ProofBundle.from_json(known)
+        return bundle.params, bundle.proof
+    return None, Proof.from_json(value)
+
+
+def _parameters(path: Path | None, bundled: Params | None) -> Params:
+    if path is not None:
+        return Params.from_json(_read(path))
+    if bundled is None:
+        raise ProofUnreadable("the proof comes without parameters: give --params PARAMS.json")
+    return bundled
+
+
+@proof_app.command("verify")
+def verify_command(
+    proof: ProofPath,
+    air: AirOption,
+    params: Annotated[
+        Path | None, typer.Option("--params", metavar="PARAMS.json", help="Default: those of the bundle.")
+    ] = None,
+    required_bits: Annotated[int, typer.Option(min=0, help="Refuse fewer conjectured security bits.")] = 0,
+    allow_unpinned_preprocessed: Annotated[
+        bool,
+        typer.Option(help="Accept parameters without preprocessed_root: the prover then chooses the circuit."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Verify a proof: exit 0 accepted, 1 refused with the reason, 2 unreadable.
+
+    Example: sage proof verify --air matmul.air.json --params job.params.json job.proof --required-bits 96
+    """
+    try:
+        graph = Air.from_json(_read(air))
+        bundled, parsed = _load(proof)
+        verified = verify(
+            graph,
+            _parameters(params, bundled),
+            parsed,
+            required_bits=required_bits,
+            allow_unpinned_preprocessed=allow_unpinned_preprocessed,
+        )
+    except ProofRefused as error:
+        _stop(REFUSED, f"refused: {error}", as_json, reason=error.reason, detail=error.detail)
+    except ProofUnreadable as error:
+        _stop(UNREADABLE, f"unreadable: {error}", as_json, reason="unreadable")
+    if as_json:
+        roots = [root.hex() for root in verified.commitments]
+        result = {"accepted": True, "air": verified.air, "security_bits": verified.security_bits}
+        typer.echo(json.dumps({**result, "digest": verified.digest.hex(), "commitments": roots}))
+    else:
+        typer.echo(f"accepted: {verified.air}, {verified.security_bits} conjectured security bits")
+
+
+@proof_app.command("prove")
+def prove_command(
+    air: AirOption,
+    params: Annotated[
+        Path, typer.Option("--params", metavar="PARAMS.json", help="Configuration, sizes, public values.")
+    ],
+    trace: Annotated[Path, typer.Option("--trace", metavar="TRACE.json", help="The columns, in stored order.")],
+    out: Annotated[Path, typer.Option("--out", metavar="PROOF", help="Where the proof goes.")],
+    form: Annotated[Form, typer.Option(help="bundle: with the parameters a verifier needs.")] = Form.bundle,
+) -> None:
+    """Prove a trace: exit 0 done, 1 the trace does not satisfy the AIR, 2 unreadable input.
+
+    Example: sage proof prove --air air.json --params params.json --trace trace.json --out proof.json
+    """
+    try:
+        made = prove(
+            Air.from_json(_read(air)),
+            Params.from_json(_read(params)),
+            Trace.from_json(_read(trace, reader.MAX_DOCUMENT)),
+            progress=lambda stage, done, total: typer.echo(f"{done}/{total} {stage}", err=True),
+        )
+        _write(out, _encode(made.params, made.proof, form))
+    except ProverError as error:
+        _stop(REFUSED, f"cannot be proven: {error}")
+    except ProofUnreadable as error:
+        _stop(UNREADABLE, f"unreadable: {error}")
+
+
+@proof_app.command("show")
+def show_command(proof: ProofPath, as_json: AsJson = False) -> None:
+    """Show what a proof contains, without verifying it.
+
+    Example: sage proof show job.proof
+    """
+    try:
+        _, parsed = _load(proof)
+    except ProofUnreadable as error:
+        _stop(UNREADABLE, f"unreadable: {error}")
+    facts = _facts(parsed)
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        for k, line in enumerate(value if isinstance(value, list) else [value]):
+            typer.echo(f"{name if k == 0 else '':{width}}  {line}")
+
+
+def _facts(proof: Proof) -> dict[str, Any]:
+    binary = proof.to_bytes()
+    config = proof.config
+    return {
+        "security_bits": config.security_bits,
+        "proven_bits": config.proven_bits,
+        "pow_bits": config.pow_bits,
+        "log_blowup_factor": config.log_blowup_factor,
+        "n_queries": config.n_queries,
+        "fold_step": config.fold_step,
+        "log_last_layer_degree_bound": config.log_last_layer_degree_bound,
+        "lifting_log_size": config.lifting_log_size,
+        "columns": [len(tree) for tree in proof.sampled_values],
+        "fri_layers": 1 + len(proof.inner_layers),
+        "binary_bytes": len(binary),
+        "json_bytes": len(proof.to_json_bytes()),
+        "blake3": blake3(binary).hexdigest(),
+        "commitments": [root.hex() for root in proof.commitments],
+    }
+
+
+@proof_app.command("convert")
+def convert_command(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Proof or bundle in any form.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Where the other form goes.")],
+    to: Annotated[Form, typer.Option("--to", help="Form to write; bundle needs a bundle.")] = Form.json,
+) -> None:
+    """Convert a proof between JSON, which the Rust verifier reads, and the compact binary form.
+
+    Example: sage proof convert job.proof job.json --to json
+    """
+    try:
+        params, parsed = _load(source)
+        _write(target, _encode(params, parsed, to))
+    except ProofUnreadable as error:
+        _stop(UNREADABLE, f"unreadable: {error}")
+
+
+def _encode(params: Params | None, proof: Proof, form: Form) -> bytes:
+    if form is Form.binary:
+        return proof.to_bytes()
+    if form is Form.json:
+        return proof.to_json_bytes()
+    if params is None:
+        raise ProofUnreadable("a bundle needs the parameters, which this file does not have")
+    return json.dumps(ProofBundle(params, proof).to_json(), separators=(",", ":")).encode()
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise ProofUnreadable(f"{path}: {error.strerror or 'cannot be written'}") from None

@@ -1,0 +1,112 @@
+"""`sage topics`: make, check and describe the topics. Exit codes: 0 as wanted, 1 drift, 2 bad input, 3 no broker."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bitsage.streams.admin import check_topics, create_topics, describe_topics
+from bitsage.streams.errors import BrokerUnreachable
+from bitsage.streams.settings import ClientSettings, client_settings
+from bitsage.streams.topics import TOPICS
+
+from .kafka import DEFAULT_HOME, REFUSED, AsJson, Home, broker_of, refusals
+
+Bootstrap = Annotated[
+    str | None,
+    typer.Option("--bootstrap", envvar="KAFKA_BOOTSTRAP", help="Cluster, host:port[,...]; default: the local broker."),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--client-config", envvar="KAFKA_CLIENT_CONFIG", help="More client settings: properties or TOML."),
+]
+Replication = Annotated[
+    int | None, typer.Option("--replication", min=1, max=15, help="Replicas; default: 3, or one per broker if fewer.")
+]
+
+topics_app = typer.Typer(help="The topics of the network: create, check, describe.", no_args_is_help=True)
+
+
+def settings_for(bootstrap: str | None, config: Path | None, home: Path) -> ClientSettings:
+    """Client settings: the address given, else that of the settings file, else the local broker of `home`.
+
+    Raises:
+        BadSettings: the address or the file is malformed.
+        BrokerUnreachable: nothing was given and no local broker runs.
+    """
+    if bootstrap or config:
+        return client_settings(bootstrap, config)
+    status = broker_of(home).status()
+    if status.bootstrap is None:
+        raise BrokerUnreachable(f"no local broker runs in {home / 'kafka'}: start it, or give --bootstrap")
+    return client_settings(status.bootstrap)
+
+
+@topics_app.command()
+def create(
+    bootstrap: Bootstrap = None,
+    config: Config = None,
+    replication: Replication = None,
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Make the topics that the cluster lacks; those that exist are left as they are."""
+    with refusals(as_json):
+        made = create_topics(settings_for(bootstrap, config, home), replication)
+    if as_json:
+        typer.echo(json.dumps({"ok": True, "created": made, "existing": len(TOPICS) - len(made)}))
+    else:
+        typer.echo(f"{len(made)} made, {len(TOPICS) - len(made)} there already")
+
+
+@topics_app.command()
+def check(
+    bootstrap: Bootstrap = None,
+    config: Config = None,
+    replication: Replication = None,
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the cluster with the table; exit code 1 when they differ."""
+    with refusals(as_json):
+        drifts = check_topics(settings_for(bootstrap, config, home), replication)
+    if as_json:
+        reason = {"reason": "topic_drift"} if drifts else {}
+        typer.echo(json.dumps({"ok": not drifts, **reason, "drifts": [asdict(drift) for drift in drifts]}))
+    elif drifts:
+        table = Table("topic", "what", "table", "cluster", title="drift")
+        for drift in drifts:
+            table.add_row(drift.topic, drift.what, drift.expected, drift.actual)
+        Console().print(table)
+    else:
+        typer.echo(f"the {len(TOPICS)} topics are as the table says")
+    if drifts:
+        raise typer.Exit(REFUSED)
+
+
+@topics_app.command()
+def describe(
+    bootstrap: Bootstrap = None, config: Config = None, home: Home = DEFAULT_HOME, as_json: AsJson = False
+) -> None:
+    """List the topics of the network on the cluster, with partitions, replicas and configuration."""
+    with refusals(as_json):
+        states = describe_topics(settings_for(bootstrap, config, home))
+    if as_json:
+        typer.echo(json.dumps({"ok": True, "topics": [asdict(state) for state in states]}))
+        return
+    table = Table("topic", "partitions", "replicas", "key", "written by", "retention")
+    known = {topic.name: topic for topic in TOPICS.values()}
+    for state in states:
+        topic = known.get(state.name)
+        kept = state.config.get("retention.ms")
+        days = "for ever" if kept == "-1" else f"{int(kept or 0) / 86_400_000:g} d"
+        words = (topic.key, topic.written_by) if topic else ("-", "-")
+        table.add_row(state.name, str(state.partitions), str(state.replication), *words, days)
+    Console().print(table)
+
+
+__all__ = ["settings_for", "topics_app"]

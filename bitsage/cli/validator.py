@@ -1,0 +1,116 @@
+"""`sage-validator`: stake, register, verify every proof and vote."""
+
+from typing import Annotated
+
+import typer
+
+from bitsage.amounts import in_sage, to_base_units
+
+from . import output
+from .context import client_of, load_key, run_node, wallet_name
+from .failures import Commands
+from .options import AsJson, Name, Password, PasswordFile, root
+from .shared import Role, add_balance_command, add_stake_commands, add_wallet_commands, send, show_answers
+
+ROLE = Role("validator", "sage-validator")
+app = typer.Typer(
+    name="sage-validator",
+    cls=Commands,
+    help="Stake, register, verify every proof yourself, and vote.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.callback()(root)
+add_wallet_commands(app, ROLE)
+
+
+@app.command("stake", epilog="Example: sage-validator stake --amount 10000")
+def stake(
+    amount: Annotated[
+        str, typer.Option("--amount", metavar="SAGE", help="Amount in SAGE; at least 10000 in all.")
+    ] = "10000",
+    name: Name = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move part of the balance into the validator's stake."""
+    from bitsage.schemas.commands import StakeTokens
+    from bitsage.schemas.parameters import VALIDATOR
+
+    body = StakeTokens(amount=to_base_units(amount), tier=VALIDATOR)
+    send(wallet_name(name, ROLE.name), password, password_file, body, as_json)
+
+
+add_stake_commands(app, ROLE)
+
+
+@app.command("register", epilog="Example: sage-validator register")
+def register(
+    name: Name = None, password: Password = None, password_file: PasswordFile = None, as_json: AsJson = False
+) -> None:
+    """Join the network as a validator."""
+    from bitsage.nodes.register import register_validator
+
+    with client_of(load_key(wallet_name(name, ROLE.name), password, password_file)) as client:
+        show_answers(register_validator(client), as_json, account=client.subject)
+
+
+@app.command("start", epilog="Example: sage-validator start --name validator")
+def start(name: Name = None, password: Password = None, password_file: PasswordFile = None) -> None:
+    """Judge: verify every proof that is put to the vote, and vote. SIGTERM or Ctrl-C: finish, leave."""
+    from bitsage.nodes.validator import ValidatorNode
+    from bitsage.schemas.events import ValidatorDeparted, ValidatorRegistered
+
+    from .process import registered
+
+    chosen = wallet_name(name, ROLE.name)
+    key = load_key(chosen, password, password_file)
+    registered(key, ValidatorRegistered, ValidatorDeparted, "register first: sage-validator register")
+    run_node(chosen, ValidatorNode, key)
+
+
+@app.command("status", epilog="Example: sage-validator status --json")
+def status(name: Name = None, as_json: AsJson = False) -> None:
+    """Show the validator as the network sees it: registration, stake, votes."""
+    from .models import account_of, one_row, rows_of
+
+    account = account_of(wallet_name(name, ROLE.name))
+    validator = one_row("workers", "validator", account, table="validators") or {}
+    stakes = one_row("stakes", "account", account) or {}
+    votes = rows_of("consensus", {"validator": account}, table="votes", limit=1_000_000)
+    document = {
+        "account": account,
+        "registered": bool(validator.get("registered")),
+        "departure": validator.get("departure"),
+        "stake": str(stakes.get("amount") or "0"),
+        "slashed": str(stakes.get("slashed") or "0"),
+        "votes": len(votes),
+    }
+    if as_json:
+        output.emit_json(document)
+        return
+    amounts = {k: f"{in_sage(int(str(document[k])))} SAGE" for k in ("stake", "slashed")}
+    output.facts(document | amounts)
+
+
+add_balance_command(app, ROLE)
+
+
+@app.command("depart", epilog="Example: sage-validator depart")
+def depart(
+    name: Name = None, password: Password = None, password_file: PasswordFile = None, as_json: AsJson = False
+) -> None:
+    """Stop validating. The stake stays until it is unstaked."""
+    from bitsage.schemas.commands import DepartValidator
+
+    send(wallet_name(name, ROLE.name), password, password_file, DepartValidator(), as_json)
+
+
+def main() -> None:
+    """The command `sage-validator`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+"""The contracts room."""
+
+__all__: list[str] = []

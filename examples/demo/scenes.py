@@ -1,0 +1,86 @@
+"""The ten scenarios, as calls of the Python API beside the command that a person would type."""
+
+import sys
+import time
+
+from cast import HERE, Cast
+from rich.console import Console
+
+import bitsage
+from bitsage.nodes.jobwork import job_input
+from bitsage.schemas import events as e
+
+
+class Scenes:
+    """Plays them in order."""
+
+    def __init__(self, cast: Cast, console: Console, size: int) -> None:
+        self.cast = cast
+        self.console = console
+        self.size = size
+
+    def play(self) -> None:
+        """All ten."""
+        worker = self.cast.client("worker")
+        self._scene(1, "sage-worker create-wallet")
+        worker.create_wallet()
+        self._scene(2, "sage-worker request-tokens")
+        worker.request_tokens()
+        self._scene(3, "sage-worker stake --amount 1000 --gpu-tier T4")
+        worker.stake(1_000 * bitsage.SAGE, "consumer")
+        self._scene(4, "sage-worker register")
+        bitsage.register_worker(worker, tier="consumer", gpu_model="T4")
+        self.cast.start("worker", "sage-worker", "start", "--name", "worker")
+        client = self.cast.audience
+        client.create_wallet()
+        client.request_tokens()
+        self._scene(5, f"sage-coordinator submit-job --type matmul --size {self.size}")
+        job_id, _ = client.submit_job(self._spec(seed=1))
+        self._scene(6, "the worker runs the product and proves it with a STARK")
+        self.cast.wait("proving", lambda b: isinstance(b, e.ProofGenerated) and b.job_id == job_id)
+        self._scene(7, "the validators verify the proof and vote; the liar says no")
+        self.cast.wait("voting", lambda b: isinstance(b, e.ConsensusReached) and b.job_id == job_id)
+        self._scene(8, "the coordinator pays, encrypted under the worker's key")
+        self.cast.wait("paying", lambda b: isinstance(b, e.PaymentEncrypted) and b.job_id == job_id)
+        self._scene(9, "sage-worker claim; sage-worker balance")
+        for payment in bitsage.claimable(worker):
+            amount, _ = bitsage.claim(worker, payment)
+            self.console.print(f"  the worker opened the ciphertext: {bitsage.in_sage(amount)} SAGE")
+        self._cheat()
+        worker.close()
+
+    def _cheat(self) -> None:
+        self._scene(10, "a cheat registers, gets a job while the honest worker is busy, and hands in an invalid proof")
+        cheat, client = self.cast.client("cheat"), self.cast.audience
+        cheat.create_wallet()
+        cheat.request_tokens()
+        cheat.stake(1_000 * bitsage.SAGE, "consumer")
+        bitsage.register_worker(cheat, tier="consumer", gpu_model="T4")
+        self.cast.start("cheat", sys.executable, str(HERE / "cheating_worker.py"), "cheat", "flip")
+        # The honest worker has the better reputation and one slot: it gets the first job, the cheat the second.
+        jobs = [client.submit_job(self._spec(seed=seed))[0] for seed in (2, 3)]
+        self.cast.wait("slashing", lambda b: isinstance(b, e.Slashed) and b.reason == "invalid_proof")
+        self.console.print(
+            "  the stake is below the minimum now: the cheat is out, and its job goes to the honest worker"
+        )
+        for job in jobs:
+            self.cast.wait("the jobs", lambda b, job=job: isinstance(b, e.JobCompleted) and b.job_id == job)  # type: ignore[misc]
+        self.cast.wait("paying", lambda b: isinstance(b, e.PaymentEncrypted) and b.job_id == jobs[1])
+        cheat.close()
+
+    def _spec(self, seed: int) -> bitsage.JobSpec:
+        return bitsage.JobSpec(
+            job_type="matmul",
+            input=job_input({"size": self.size, "seed": seed}),
+            max_cost=100 * bitsage.SAGE,
+            tier="",
+            tee=False,
+            priority=0,
+            deadline=time.time_ns() // 1_000_000 + 3_600_000,
+        )
+
+    def _scene(self, number: int, text: str) -> None:
+        # Events of the scene before may still be on their way to the screen.
+        time.sleep(0.3)
+        prompt = "$ " if text.startswith("sage") else ""
+        self.console.print(f"\n[bold]{number:>2}  {prompt}{text}[/bold]")

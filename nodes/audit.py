@@ -1,0 +1,125 @@
+"""The audit: read the whole log from offset zero and believe nothing that can be recomputed.
+
+What it checks, in this order: every event's seal, schema, chain and id; every authorisation (signature over the payload
+hash); every command executed again, the events and follow-ups compared byte for byte; every proof verified again and
+compared with the votes and the decision; the sum of all money; the state hashes of the projections.
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bitsage.projections import MODELS, Projection, supply
+from bitsage.streams.log import Log
+
+from .audit_events import EventAudit
+from .audit_execution import ExecutionAudit
+from .audit_proofs import ProofAudit
+from .network import Network
+
+#: (what is checked, done, total)
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One contradiction, and where it stands."""
+
+    check: str
+    topic: str
+    partition: int
+    offset: int
+    detail: str
+
+    def where(self) -> str:
+        """topic[partition]@offset."""
+        return f"{self.topic}[{self.partition}]@{self.offset}"
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What an audit found: counts per check, findings (empty: the log holds), and remarks that are no contradictions."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    state_hashes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing contradicts the log."""
+        return not self.findings
+
+    def count(self, check: str, n: int = 1) -> None:
+        """Note `n` passed checks."""
+        self.counts[check] = self.counts.get(check, 0) + n
+
+    def fail(self, check: str, where: tuple[str, int, int], detail: str) -> None:
+        """Note a contradiction at (topic, partition, offset)."""
+        self.findings.append(Finding(check, *where, detail))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "holds": self.holds,
+            "counts": self.counts,
+            "findings": [{"check": f.check, "where": f.where(), "detail": f.detail} for f in self.findings],
+            "remarks": self.remarks,
+            "state_hashes": self.state_hashes,
+        }
+
+
+def audit(
+    log: Log, network: Network, *, live: Path | None = None, proofs: bool = True, progress: Progress | None = None
+) -> Verdict:
+    """Audit the whole log of `network`.
+
+    Args:
+        live: a folder of live projections whose state hashes are compared with rebuilt ones (nobody may be writing).
+        proofs: also verify every STARK again (most of the time goes there).
+        progress: told about long steps.
+    """
+    verdict = Verdict()
+    report = progress or (lambda check, done, total: None)
+    events = EventAudit(network, verdict)
+    events.read(log, report)
+    ExecutionAudit(network, verdict).run(log, events, report)
+    if proofs:
+        ProofAudit(network, verdict).run(events, report)
+    _audit_projections(log, network, live, verdict, report)
+    return verdict
+
+
+def _audit_projections(log: Log, network: Network, live: Path | None, verdict: Verdict, report: Progress) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        for n, model in enumerate(MODELS):
+            report("rebuild projections", n, len(MODELS))
+            rebuilt = Projection(model, Path(scratch), authenticate=network.seal_check())
+            try:
+                rebuilt.catch_up(log)
+                verdict.state_hashes[model.name] = rebuilt.state_hash()
+                if model.name == "balances":
+                    money = supply(rebuilt)
+                    if money.conserved:
+                        verdict.count("supply conserved")
+                    else:
+                        verdict.fail("supply", ("accounts", 0, 0), str(money))
+            finally:
+                rebuilt.close()
+            _compare_live(model, network, live, verdict, log)
+
+
+def _compare_live(model: Any, network: Network, live: Path | None, verdict: Verdict, log: Log) -> None:
+    if live is None or not live.is_dir():
+        return
+    standing = Projection(model, live, authenticate=network.seal_check())
+    try:
+        standing.catch_up(log)
+        if standing.state_hash() == verdict.state_hashes[model.name]:
+            verdict.count("state hashes")
+        else:
+            verdict.fail("state hash", (model.name, 0, 0), f"the live {model.name} model differs from the rebuilt one")
+    finally:
+        standing.close()

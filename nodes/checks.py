@@ -1,0 +1,58 @@
+"""The verifications that deciders ask for (`processors.model.Checks`), by the rooms that know how."""
+
+import blake3
+
+from bitsage.obelysk import JobInputInvalid, UnknownJobType, get_job_type
+from bitsage.privacy import verify_claim, verify_key_proof, verify_payment
+from bitsage.processors.model import PaymentContext
+
+from .jobwork import request_of
+
+_COMMITMENT = b"bitsage proof commitment v1"
+
+
+class ProductChecks:
+    """Job inputs by obelysk, keys and payments by privacy. Stateless; never raises on hostile bytes."""
+
+    def job_input(self, job_type: str, job_input: str) -> tuple[str, str] | None:
+        """None when the input suits the job type, else (reason code, sentence)."""
+        try:
+            get_job_type(job_type).validate(request_of(job_input))
+        except JobInputInvalid as error:
+            return f"input_{error.reason}", str(error)
+        except UnknownJobType as error:
+            return "unknown_job_type", str(error)
+        return None
+
+    def key_proof(self, payment_key: bytes, key_proof: bytes, worker: bytes) -> bool:
+        """Whether the proof shows knowledge of the payment key's secret, bound to the worker's address."""
+        return verify_key_proof(payment_key, key_proof, worker)
+
+    def payment(self, payment: bytes, payment_key: bytes, amount: int, context: PaymentContext) -> bool:
+        """Whether the encrypted payment holds exactly `amount` base units, bound to the context."""
+        return verify_payment(
+            payment,
+            payment_key=payment_key,
+            amount=amount,
+            proof_commitment=context.proof_commitment,
+            job_id=context.job_id,
+            payment_nonce=context.payment_nonce,
+            worker=context.worker,
+        )
+
+    def claim(self, payment: bytes, payment_key: bytes, amount: int, proof: bytes, context: PaymentContext) -> bool:
+        """Whether `proof` shows that the payment opens to `amount`, bound to the context."""
+        return verify_claim(
+            payment,
+            proof,
+            payment_key=payment_key,
+            amount=amount,
+            proof_commitment=context.proof_commitment,
+            job_id=context.job_id,
+            payment_nonce=context.payment_nonce,
+            worker=context.worker,
+        )
+
+    def proof_commitment(self, proof_hash: bytes, job_id: bytes, worker: bytes) -> bytes:
+        """blake3(domain || proof_hash || job_id || worker)."""
+        return blake3.blake3(_COMMITMENT + proof_hash + job_id + worker).digest()

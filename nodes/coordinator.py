@@ -1,0 +1,144 @@
+"""The coordinator process: the exactly-once loop with all deciders, the timer, the payer and the live projections."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from bitsage.projections import MODELS, ProjectionRunner
+from bitsage.streams.codec import decode_command
+from bitsage.streams.errors import Undecodable
+from bitsage.streams.log import Log, Record
+from bitsage.streams.loop import Loop
+from bitsage.streams.seal import Sealer
+from bitsage.streams.topics import topic_name
+from bitsage.wallet import Key
+
+from . import __version__
+from .cache import StateCache
+from .checks import ProductChecks
+from .handler import CoordinatorHandler
+from .network import Network
+from .payer import Payer
+from .recovery import Recovery
+from .signing import CommandSigner
+from .timer import Timer
+
+GROUP = "bitsage-coordinator"
+_JUDGEMENT = frozenset({"CastVote", "OpenTally", "CloseTally"})
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Coordinator:
+    """One coordinator; `instance` is its static name (transactional id, group instance id)."""
+
+    log: Log
+    network: Network
+    key: Key
+    seal_secret: bytes
+    folder: Path
+    instance: str = "coordinator-0"
+    batch: int = 1000
+    stop: threading.Event = field(default_factory=threading.Event)
+    ready: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Serve until `stop` is set, then finish the open batch and leave.
+
+        Raises:
+            BaseException: whatever ended one of the parts; the others are stopped first.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        failure: list[BaseException] = []
+        parts = [
+            threading.Thread(target=self._part, args=(name, body, failure), name=name)
+            for name, body in self._parts().items()
+        ]
+        for part in parts:
+            part.start()
+        self.ready.set()
+        for part in parts:
+            part.join()
+        if failure:
+            raise failure[0]
+
+    def _parts(self) -> dict[str, Callable[[], None]]:
+        def signer() -> CommandSigner:
+            return CommandSigner(self.key, self.network.chain_id)
+
+        def decide() -> None:
+            run_processors(
+                self.log, self.network, self.key, self.seal_secret, self.folder, self.instance, self.batch, self.stop
+            )
+
+        def watch() -> None:
+            Timer(self.log, self.network, signer(), self.folder).run(self.stop)
+
+        def pay() -> None:
+            Payer(self.log, self.network, signer(), self.folder).run(self.stop)
+
+        def project() -> None:
+            ProjectionRunner(self.log, self.folder / "projections", MODELS, authenticate=self.network.seal_check()).run(
+                self.stop
+            )
+
+        return {"processors": decide, "timer": watch, "payer": pay, "projections": project}
+
+    def _part(self, name: str, body: Callable[[], None], failure: list[BaseException]) -> None:
+        try:
+            body()
+        # One dead part means a half-working coordinator: stop all of it and say why.
+        except BaseException as error:  # noqa: BLE001
+            logger.error("part_failed", part=name, error=type(error).__name__, detail=str(error))
+            failure.append(error)
+        finally:
+            self.stop.set()
+
+
+def is_judgement(record: Record) -> bool:
+    """Whether a record is a vote or opens or closes a tally: those are decided whatever waits under their key."""
+    try:
+        return decode_command(record.value).envelope.type in _JUDGEMENT
+    except Undecodable:
+        return False
+
+
+def run_processors(
+    log: Log,
+    network: Network,
+    key: Key,
+    seal_secret: bytes,
+    folder: Path,
+    instance: str,
+    batch: int,
+    stop: threading.Event,
+) -> None:
+    """The exactly-once loop over `commands` with all deciders, until `stop` is set."""
+    sealer = Sealer(seal_secret)
+    cache = StateCache(folder / f"state-{instance}.db", f"{network.chain_id}/{network.seal_key}/{__version__}")
+    handler = CoordinatorHandler(
+        network.rules(ProductChecks()),
+        CommandSigner(key, network.chain_id),
+        sealer,
+        Recovery(log, network.seal_check(), cache),
+        cache,
+    )
+    loop = Loop(
+        log,
+        handler,
+        group=GROUP,
+        topics=[topic_name("commands")],
+        transactional_id=f"{GROUP}-{instance}",
+        batch=batch,
+        version=__version__,
+        sealer=sealer,
+        never_parked=is_judgement,
+    )
+    try:
+        loop.run(stop)
+        handler.save()
+    finally:
+        cache.close()

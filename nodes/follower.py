@@ -1,0 +1,149 @@
+"""Following event topics from where one left off, with a small memory of what still matters.
+
+A node (worker, validator, timer, payer) folds sealed events as they come. Records of unfinished subjects are retained in
+its own SQLite file together with the offsets; after a restart they are folded again, then the log continues. The file
+may be deleted: everything is then read from offset zero.
+"""
+
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from enum import Enum
+from pathlib import Path
+
+import structlog
+from sqlite_utils import Database
+
+from bitsage.schemas.types import EventBody, EventEnvelope
+from bitsage.streams.codec import decode_event
+from bitsage.streams.errors import Undecodable
+from bitsage.streams.log import Log, Record
+from bitsage.streams.seal import SealCheck
+from bitsage.streams.topics import TOPICS, topic_name
+
+logger = structlog.get_logger(__name__)
+_BATCH = 500
+_REMEMBERED = 20_000
+_SCHEMA = """
+create table if not exists positions (
+  topic text, partition integer, offset integer, primary key (topic, partition)
+) without rowid;
+create table if not exists retained (
+  n integer primary key autoincrement, grp text, topic text, partition integer, offset integer, timestamp integer, value blob
+);
+create index if not exists retained_by_group on retained (grp);
+create table if not exists meta (name text primary key, value text) without rowid;
+"""
+
+
+class Keep(Enum):
+    """What a fold says of an event: it still matters, its whole group is finished, or it never mattered."""
+
+    RETAIN = 1
+    DONE = 2
+    IGNORE = 3
+
+
+#: (record, envelope, body) -> (group, what to keep)
+Fold = Callable[[Record, EventEnvelope, EventBody], tuple[str, Keep]]
+
+
+class Follower:
+    """Feeds `fold` with every sealed event of `topics`, in order per partition, each once per life of the process."""
+
+    def __init__(
+        self, log: Log, seals: SealCheck, topics: Iterable[str], path: Path, identity: str, fold: Fold
+    ) -> None:
+        self._log = log
+        self._seals = seals
+        self._topics = tuple(topics)
+        self._fold = fold
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = _open(path, identity)
+        self._done: OrderedDict[str, None] = OrderedDict()
+        self.caught_up = threading.Event()
+
+    def run(self, stop: threading.Event, on_progress: Callable[[], None] | None = None) -> None:
+        """Fold until `stop` is set; `on_progress` is called after every batch once the backlog is folded."""
+        positions = self._resume()
+        reader = self._log.reader(positions, follow=True)
+        try:
+            ends = reader.settled_ends()
+            while not stop.is_set():
+                if records := reader.read(_BATCH, 0.2):
+                    self._batch(records, positions)
+                if not self.caught_up.is_set() and all(
+                    positions[key] >= end or records == [] for key, end in ends.items()
+                ):
+                    self.caught_up.set()
+                if self.caught_up.is_set() and on_progress is not None:
+                    on_progress()
+        finally:
+            reader.close()
+            self._db.conn.close()
+
+    def _resume(self) -> dict[tuple[str, int], int]:
+        positions = {(topic_name(t), p): 0 for t in self._topics for p in range(TOPICS[t].partitions)}
+        rows = self._db.execute("select topic, partition, offset from positions").fetchall()
+        positions |= {
+            (topic, partition): offset for topic, partition, offset in rows if (topic, partition) in positions
+        }
+        retained = self._db.execute(
+            "select topic, partition, offset, timestamp, value from retained order by n"
+        ).fetchall()
+        for topic, partition, offset, timestamp, value in retained:
+            # Retained records were checked when they first came; the file is this node's own.
+            record = Record(topic, partition, offset, timestamp, None, value, ())
+            self._fold(record, *decode_event(value))
+        return positions
+
+    def _batch(self, records: list[Record], positions: dict[tuple[str, int], int]) -> None:
+        with self._db.atomic():
+            for record in records:
+                self._one(record)
+                positions[record.topic, record.partition] = record.offset + 1
+            self._db.conn.executemany(
+                "insert or replace into positions values (?, ?, ?)",
+                [(topic, partition, offset) for (topic, partition), offset in positions.items()],
+            )
+
+    def _one(self, record: Record) -> None:
+        if not self._seals(record.topic, record.value, record.headers):
+            logger.warning("foreign_record", topic=record.topic, partition=record.partition, offset=record.offset)
+            return
+        try:
+            envelope, body = decode_event(record.value)
+        except Undecodable as error:
+            logger.warning("undecodable_event", topic=record.topic, offset=record.offset, error=error.code)
+            return
+        group, keep = self._fold(record, envelope, body)
+        if keep is Keep.DONE:
+            self._db.execute("delete from retained where grp = ?", (group,))
+            self._done[group] = None
+            if len(self._done) > _REMEMBERED:
+                self._done.popitem(last=False)
+        # Topics are read side by side: an event may come after its group's end.
+        elif keep is Keep.RETAIN and group not in self._done:
+            self._db.execute(
+                "insert into retained (grp, topic, partition, offset, timestamp, value) values (?, ?, ?, ?, ?, ?)",
+                (group, record.topic, record.partition, record.offset, record.timestamp, record.value),
+            )
+
+
+def _open(path: Path, identity: str) -> Database:
+    try:
+        return _prepare(path, identity)
+    except sqlite3.DatabaseError:
+        path.unlink(missing_ok=True)
+        return _prepare(path, identity)
+
+
+def _prepare(path: Path, identity: str) -> Database:
+    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    connection.executescript("pragma journal_mode=wal; pragma synchronous=normal;" + _SCHEMA)
+    row = connection.execute("select value from meta where name = 'identity'").fetchone()
+    if row is None or row[0] != identity:
+        connection.executescript("delete from positions; delete from retained; delete from meta;")
+        connection.execute("insert into meta values ('identity', ?)", (identity,))
+    return Database(connection)

@@ -1,0 +1,122 @@
+"""The coordinator's handler: one command record in, sealed events and signed follow-ups out (`streams.loop.Handler`).
+
+RFC 6979 signatures and Ed25519 are deterministic, so deciding again after a crash gives the same bytes.
+"""
+
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import structlog
+
+from bitsage.processors.kernel import Key, Streams
+from bitsage.processors.model import Rules
+from bitsage.streams.codec import fingerprint_of
+from bitsage.streams.envelope import cloud_event_headers
+from bitsage.streams.log import Log, Outgoing, Record
+from bitsage.streams.seal import HEADER, Sealer
+from bitsage.streams.topics import partition_for, topic_name
+
+from .cache import StateCache
+from .execution import Emitted, FollowUp, execute
+from .recovery import OUTPUT_TOPICS, Recovery
+from .signing import CommandSigner
+
+_SAVE_EVERY_S = 5.0
+logger = structlog.get_logger(__name__)
+
+
+class CoordinatorHandler:
+    """Decides the commands of the partitions assigned to this process."""
+
+    def __init__(
+        self, rules: Rules, signer: CommandSigner, sealer: Sealer, recovery: Recovery, cache: StateCache | None = None
+    ) -> None:
+        self._rules = rules
+        self._signer = signer
+        self._sealer = sealer
+        self._recovery = recovery
+        self._cache = cache
+        self.streams = Streams()
+        self._dirty: set[Key] = set()
+        self._saved_at = time.monotonic()
+        self._log: Log | None = None
+        self._partitions: set[int] = set()
+
+    def assigned(self, partitions: Sequence[int], log: Log) -> None:
+        """Fold the output of newly assigned partitions."""
+        self._log = log
+        for partition in partitions:
+            started = time.monotonic()
+            self._recovery.recover(partition, self.streams)
+            self._partitions.add(partition)
+            seconds = round(time.monotonic() - started, 3)
+            logger.info("partition_recovered", partition=partition, seconds=seconds)
+
+    def revoked(self, partitions: Sequence[int], *, clean: bool) -> None:
+        """Forget these partitions; keep their state in the cache if it is all that the log holds (`clean`)."""
+        self.streams.abort()
+        if clean:
+            self.save()
+        self._dirty.clear()
+        for partition in partitions:
+            self._partitions.discard(partition)
+            self.streams.drop(partial(_is_in, partition))
+
+    def handle(self, record: Record) -> Sequence[Outgoing]:
+        """Answer one command.
+
+        Raises:
+            PermanentFailure: the record is no command of ours (not parked), or a decider failed on it (parked).
+        """
+        execution = execute(record, self.streams, self._rules, self._signer.chain_id)
+        events = [self._seal(record.partition, event) for event in execution.events]
+        return events + [self._sign(follow) for follow in execution.follow_ups]
+
+    def committed(self) -> None:
+        """The batch is durable."""
+        self._dirty.update(self.streams.commit())
+        if time.monotonic() - self._saved_at > _SAVE_EVERY_S:
+            self.save()
+
+    def aborted(self) -> None:
+        """The batch is gone."""
+        self.streams.abort()
+
+    def _seal(self, partition: int, event: Emitted) -> Outgoing:
+        topic = topic_name(event.topic)
+        headers = (
+            *cloud_event_headers(event.envelope, fingerprint_of("events", event.envelope.type)),
+            (HEADER, self._sealer.seal(topic, event.value)),
+        )
+        return Outgoing(topic, partition, event.envelope.subject.encode(), event.value, headers)
+
+    def _sign(self, follow: FollowUp) -> Outgoing:
+        return self._signer.sign(
+            follow.subject,
+            follow.body,
+            command_id=follow.id,
+            at=follow.at,
+            correlation=follow.correlation,
+            nonce=follow.nonce,
+        ).record
+
+    def save(self) -> None:
+        """Write changed streams and the log's end to the cache; called between batches only."""
+        if self._cache is None or self._log is None or not self._dirty:
+            return
+        keys = {(topic_name(topic), partition): 0 for topic in OUTPUT_TOPICS for partition in self._partitions}
+        reader = self._log.reader(keys, follow=False)
+        try:
+            ends = reader.settled_ends()
+        finally:
+            reader.close()
+        positions = {(topic.rsplit(".", 1)[1], partition): end for (topic, partition), end in ends.items()}
+        changed = ((partition_for(s.encode()), (t, s), self.streams.get(t, s)) for t, s in self._dirty)
+        self._cache.save(changed, positions)
+        self._dirty.clear()
+        self._saved_at = time.monotonic()
+
+
+def _is_in(partition: int, subject: str) -> bool:
+    return partition_for(subject.encode()) == partition

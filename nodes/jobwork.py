@@ -1,0 +1,150 @@
+"""Running, proving and judging one attempt of a job: the pure work between the log and the provers."""
+
+import base64
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import blake3
+import zstandard
+
+from bitsage.obelysk import JobInputInvalid, UnknownJobType, get_job_type
+from bitsage.schemas.events import ProofGenerated
+from bitsage.schemas.parameters import Parameters
+from bitsage.stark import ProofRefused
+
+from .openjobs import OpenJob
+
+PROOF_SYSTEM = "stwo-2.3.0/blake2s"
+_ZSTD_LEVEL = 10
+_BINARY = frozenset({"a", "b"})
+_MAX_BRACKETS = 64
+Progress = Callable[[str, str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofWork:
+    """What a worker hands in for an attempt. `proof` is zstd, `proof_hash` the BLAKE3 of what it unpacks to."""
+
+    output_hash: bytes
+    public_inputs: str
+    proof: bytes
+    proof_hash: bytes
+    proof_system: str
+    security_bits: int
+    backend: str
+    run_ms: int
+    prove_ms: int
+
+
+def binding(job_id: bytes, attempt: int, worker: bytes) -> bytes:
+    """What a proof is bound to (32 bytes): a proof of another job, attempt or worker is another statement."""
+    return blake3.blake3(b"bitsage proof binding v1" + job_id + attempt.to_bytes(4, "big") + worker).digest()
+
+
+def request_of(job_input: str) -> dict[str, Any]:
+    """A job's input as its type reads it.
+
+    Raises:
+        JobInputInvalid: not a JSON object.
+    """
+    # Requests are flat. The parser recurses in C: where a library has raised Python's recursion limit, deep nesting
+    # would end the process instead of raising RecursionError.
+    if job_input.count("[") + job_input.count("{") > _MAX_BRACKETS:
+        raise JobInputInvalid("fields", "the input nests too deeply")
+    try:
+        value = json.loads(job_input)
+    except (ValueError, RecursionError):
+        raise JobInputInvalid("fields", "the input is not JSON") from None
+    if not isinstance(value, dict):
+        raise JobInputInvalid("fields", "the input is not a JSON object")
+    try:
+        # JSON has no bytes: matrices travel as base64.
+        return {k: base64.b64decode(v, validate=True) if k in _BINARY else v for k, v in value.items()}
+    except (ValueError, TypeError):
+        raise JobInputInvalid("matrix_format", "a matrix is not base64") from None
+
+
+def job_input(request: Mapping[str, Any]) -> str:
+    """The canonical JSON of a request: sorted keys, no blanks, bytes as base64."""
+    plain = {k: base64.b64encode(v).decode() if isinstance(v, bytes) else v for k, v in request.items()}
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+
+
+def pack(proof: bytes) -> bytes:
+    """zstd with the content size in the frame."""
+    return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(proof)
+
+
+def unpack(data: bytes, limit: int) -> bytes:
+    """Unpack at most `limit` bytes, whatever the frame promises.
+
+    Raises:
+        ProofRefused: empty, not one zstd frame, or larger than `limit`.
+    """
+    if not data:
+        raise ProofRefused("proof_empty", "the proof is empty")
+    try:
+        reader = zstandard.ZstdDecompressor(max_window_size=1 << 23).stream_reader(data, read_across_frames=False)
+        raw: bytes = reader.read(limit + 1)
+    except (zstandard.ZstdError, MemoryError):
+        raise ProofRefused("not_zstd", "the proof is not a zstd frame") from None
+    if len(raw) > limit:
+        raise ProofRefused("too_large_unpacked", f"the proof unpacks to more than {limit} bytes")
+    return raw
+
+
+def prove_attempt(job: OpenJob, worker: bytes, progress: Progress | None) -> ProofWork:
+    """Run and prove the current attempt, and check the proof as a validator would.
+
+    Raises:
+        JobInputInvalid: the job type refuses the input.
+        ProofRefused: our own proof does not verify; it is not submitted.
+    """
+    if job.submitted is None or job.assigned is None:
+        raise JobInputInvalid("fields", "the job is not assigned")
+    spec = job.submitted.spec
+    job_type = get_job_type(spec.job_type)
+    request = request_of(spec.input)
+    name = job.job_id.hex()
+
+    def report(stage: str, done: int, total: int) -> None:
+        if progress is not None:
+            progress(name, stage, done, total)
+
+    started = time.monotonic()
+    output = job_type.run(request)
+    ran = time.monotonic()
+    bound = binding(job.job_id, job.assigned.attempt, worker)
+    raw = job_type.prove(request, output, bound, progress=report)
+    proven = time.monotonic()
+    output_hash = job_type.output_hash(output)
+    job_type.verify(request, output_hash, raw, bound)
+    return ProofWork(
+        output_hash=output_hash,
+        public_inputs=json.dumps({"job_type": spec.job_type, "binding": bound.hex()}, sort_keys=True),
+        proof=pack(raw),
+        proof_hash=blake3.blake3(raw).digest(),
+        proof_system=PROOF_SYSTEM,
+        security_bits=job_type.limits.required_bits,
+        backend="numpy",
+        run_ms=int((ran - started) * 1000),
+        prove_ms=int((proven - ran) * 1000),
+    )
+
+
+def judge(job_type_name: str, job_input: str, proof: ProofGenerated, parameters: Parameters) -> tuple[bool, str]:
+    """A validator's judgement: (valid, reason). Everything is recomputed; nothing of the event is believed."""
+    try:
+        raw = unpack(proof.proof, parameters.proof_max_uncompressed)
+        if blake3.blake3(raw).digest() != proof.proof_hash:
+            return False, "proof_hash_mismatch"
+        bound = binding(proof.job_id, proof.attempt, proof.worker)
+        get_job_type(job_type_name).verify(request_of(job_input), proof.output_hash, raw, bound)
+    except ProofRefused as error:
+        return False, error.reason
+    except (JobInputInvalid, UnknownJobType):
+        return False, "job_input_invalid"
+    return True, "valid"

@@ -1,0 +1,66 @@
+"""The trust anchor: what everybody must know about a network before reading its log.
+
+A log proves nothing about itself without it: the chain id that signatures are bound to, the coordinator's account
+(which signs follow-up commands) and seal key (which signs events), and the numbers that deciders use.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from bitsage.processors.model import Checks, Rules
+from bitsage.schemas.parameters import Parameters
+from bitsage.streams.seal import SealCheck
+
+from .errors import NotConfigured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """Chain id, the coordinator's public keys as hex, and the parameters."""
+
+    chain_id: str
+    authority: str
+    authority_key: str
+    seal_key: str
+    parameters: Parameters
+
+    def rules(self, checks: Checks) -> Rules:
+        """What deciders need of the network."""
+        return Rules(self.parameters, checks, frozenset({bytes.fromhex(self.authority.removeprefix("0x"))}))
+
+    def seal_check(self) -> SealCheck:
+        """The check that a record is this network's event."""
+        return SealCheck([bytes.fromhex(self.seal_key)])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, for people and files."""
+        return asdict(self)
+
+
+_ADAPTER = TypeAdapter(Network)
+
+
+def read_network(path: Path) -> Network:
+    """The network file that the coordinator wrote.
+
+    Raises:
+        NotConfigured: the file is missing or malformed.
+    """
+    try:
+        return _ADAPTER.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise NotConfigured(
+            f"no network file at {path.name}: start a coordinator, or copy its network.json here"
+        ) from None
+    except ValidationError as error:
+        raise NotConfigured(f"{path.name} is not a network file ({error.error_count()} errors)") from None
+
+
+def write_network(path: Path, network: Network) -> None:
+    """Write the file so that a reader never sees half of it."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(_ADAPTER.dump_json(network, indent=1))
+    temporary.replace(path)

@@ -1,0 +1,102 @@
+"""The jobs that are not over, as events tell them: what workers, validators and the timer look at."""
+
+from dataclasses import dataclass, field
+
+from bitsage.schemas.events import (
+    ConsensusReached,
+    JobAssigned,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobReassigned,
+    JobStarted,
+    JobSubmitted,
+    ProofGenerated,
+    TallyOpened,
+    VoteCast,
+)
+from bitsage.schemas.types import EventBody, EventEnvelope
+from bitsage.streams.log import Record
+
+from .follower import Keep
+
+TOPICS_FOLLOWED = ("jobs", "proofs", "votes")
+
+
+@dataclass(slots=True)
+class OpenJob:
+    """One unfinished job; each field is what one topic said last, so the order between topics does not matter."""
+
+    job_id: bytes
+    submitted: JobSubmitted | None = None
+    assigned: JobAssigned | None = None
+    ended_attempt: int = 0
+    proofs: dict[bytes, ProofGenerated] = field(default_factory=dict)
+    tally: TallyOpened | None = None
+    decided: set[tuple[int, bytes]] = field(default_factory=set)
+    voted: set[bytes] = field(default_factory=set)
+
+    @property
+    def current(self) -> JobAssigned | None:
+        """The attempt that is going on, if any."""
+        return self.assigned if self.assigned is not None and self.assigned.attempt > self.ended_attempt else None
+
+    @property
+    def proof(self) -> ProofGenerated | None:
+        """The proof of the attempt that is going on, if it has come."""
+        attempt = self.current
+        if attempt is None:
+            return None
+        return next((p for p in self.proofs.values() if p.attempt == attempt.attempt), None)
+
+    @property
+    def open_tally(self) -> TallyOpened | None:
+        """The tally that still takes votes, if any."""
+        tally = self.tally
+        return tally if tally is not None and (tally.attempt, tally.proof_hash) not in self.decided else None
+
+
+class OpenJobs:
+    """Folds the job topics (`follower.Fold`)."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[bytes, OpenJob] = {}
+        self._over: set[bytes] = set()
+
+    def fold(self, record: Record, envelope: EventEnvelope, body: EventBody) -> tuple[str, Keep]:
+        """Fold one event; a job that is over is forgotten."""
+        job_id = getattr(body, "job_id", None)
+        if not isinstance(job_id, bytes):
+            return envelope.subject, Keep.IGNORE
+        group = job_id.hex()
+        if isinstance(body, JobCompleted | JobFailed | JobCancelled):
+            self.jobs.pop(job_id, None)
+            self._over.add(job_id)
+            return group, Keep.DONE
+        if job_id in self._over:
+            return group, Keep.IGNORE
+        return group, self._fold_open(self.jobs.setdefault(job_id, OpenJob(job_id)), body)
+
+    def _fold_open(self, job: OpenJob, body: EventBody) -> Keep:
+        match body:
+            case JobSubmitted():
+                job.submitted = body
+            case JobAssigned():
+                job.assigned = body
+            case JobReassigned():
+                job.ended_attempt = max(job.ended_attempt, body.next_attempt - 1)
+            case ProofGenerated():
+                job.proofs = {key: p for key, p in job.proofs.items() if p.attempt >= body.attempt}
+                job.proofs[body.proof_hash] = body
+            case TallyOpened():
+                job.tally = body
+                job.voted = set()
+            case ConsensusReached():
+                job.decided.add((body.attempt, body.proof_hash))
+            case VoteCast():
+                job.voted.add(body.validator)
+            case JobStarted():
+                return Keep.IGNORE
+            case _:
+                return Keep.IGNORE
+        return Keep.RETAIN

@@ -1,0 +1,77 @@
+"""The validator: verifies every proof that it is asked to judge, itself, and votes.
+
+It votes when the tally is open (so that its vote counts) and only on a proof that it has seen and checked. A vote is
+sent again after a restart if the log does not show it; the tally counts it once.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from bitsage.processors.model import account_subject, job_subject
+from bitsage.schemas.commands import CastVote
+from bitsage.schemas.events import ProofGenerated, TallyOpened
+from bitsage.schemas.parameters import Parameters
+
+from .client import Client
+from .follower import Follower
+from .jobwork import judge
+from .openjobs import TOPICS_FOLLOWED, OpenJob, OpenJobs
+
+logger = structlog.get_logger(__name__)
+Judge = Callable[[str, str, ProofGenerated, Parameters], tuple[bool, str]]
+
+
+@dataclass(slots=True)
+class ValidatorNode:
+    """One validator process. `judgement` is the verifier; tests of lying validators replace it by their own."""
+
+    client: Client
+    folder: Path
+    judgement: Judge = judge
+    stop: threading.Event = field(default_factory=threading.Event)
+    open_jobs: OpenJobs = field(default_factory=OpenJobs)
+    _voted: set[tuple[bytes, int, bytes]] = field(default_factory=set)
+
+    def run(self) -> None:
+        """Judge until `stop` is set; a verification that is going on is finished and voted first."""
+        identity = f"{self.client.network.chain_id}/{account_subject(self.client.key.address)}/1"
+        follower = Follower(
+            self.client.log,
+            self.client.network.seal_check(),
+            TOPICS_FOLLOWED,
+            self.folder / "validator.db",
+            identity,
+            self.open_jobs.fold,
+        )
+        follower.run(self.stop, self._look)
+
+    def _look(self) -> None:
+        for job in list(self.open_jobs.jobs.values()):
+            tally = job.open_tally
+            me = self.client.key.address
+            if tally is None or me not in tally.validators or me in job.voted:
+                continue
+            proof = job.proofs.get(tally.proof_hash)
+            key = (job.job_id, tally.attempt, tally.proof_hash)
+            if proof is None or proof.attempt != tally.attempt or job.submitted is None or key in self._voted:
+                continue
+            self._vote(job, tally, proof, key)
+        live = {(j.job_id, t.attempt, t.proof_hash) for j in self.open_jobs.jobs.values() if (t := j.open_tally)}
+        self._voted &= live
+
+    def _vote(self, job: OpenJob, tally: TallyOpened, proof: ProofGenerated, key: tuple[bytes, int, bytes]) -> None:
+        assert job.submitted is not None
+        subject = job_subject(job.job_id)
+        with structlog.contextvars.bound_contextvars(job=subject, attempt=tally.attempt):
+            started = time.monotonic()
+            spec = job.submitted.spec
+            valid, reason = self.judgement(spec.job_type, spec.input, proof, self.client.network.parameters)
+            vote = CastVote(attempt=tally.attempt, proof_hash=tally.proof_hash, valid=valid, reason=reason)
+            self.client.send(subject, vote)
+            self._voted.add(key)
+            logger.info("voted", valid=valid, reason=reason, ms=int((time.monotonic() - started) * 1000))

@@ -1,0 +1,145 @@
+"""The worker: heartbeats, and for every attempt that is its own: run, prove, check its own proof, submit.
+
+Resumable: what is assigned and not proven is known from the log, so a worker that was killed starts the attempt anew.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from bitsage.obelysk import JobInputInvalid, UnknownJobType
+from bitsage.processors.model import account_subject, job_subject
+from bitsage.schemas.commands import AbandonJob, StartJob, SubmitProof
+from bitsage.schemas.heartbeat import Heartbeat
+from bitsage.stark import ProofRefused, ProverError
+
+from . import __version__
+from .client import Client
+from .follower import Follower
+from .jobwork import ProofWork, prove_attempt
+from .openjobs import TOPICS_FOLLOWED, OpenJob, OpenJobs
+
+logger = structlog.get_logger(__name__)
+#: (job id hex, stage, done, total)
+Progress = Callable[[str, str, int, int], None]
+
+
+@dataclass(slots=True)
+class WorkerNode:
+    """One worker process. `produce` makes the proof of an attempt; tests of cheating replace it by their own."""
+
+    client: Client
+    folder: Path
+    slots: int = 1
+    progress: Progress | None = None
+    produce: Callable[[OpenJob, bytes, Progress | None], ProofWork] = prove_attempt
+    stop: threading.Event = field(default_factory=threading.Event)
+    open_jobs: OpenJobs = field(default_factory=OpenJobs)
+    _submitted: set[tuple[bytes, int]] = field(default_factory=set)
+
+    def run(self) -> None:
+        """Work until `stop` is set; a proof that is being made is finished and submitted first."""
+        identity = f"{self.client.network.chain_id}/{account_subject(self.client.key.address)}/1"
+        follower = Follower(
+            self.client.log,
+            self.client.network.seal_check(),
+            TOPICS_FOLLOWED,
+            self.folder / "worker.db",
+            identity,
+            self.open_jobs.fold,
+        )
+        failure: list[BaseException] = []
+        follow = threading.Thread(target=_guard, args=(follower.run, self.stop, failure), name="follow")
+        beat = threading.Thread(target=_guard, args=(self._beat, self.stop, failure), name="heartbeat")
+        follow.start()
+        beat.start()
+        try:
+            while not self.stop.wait(0.05):
+                if follower.caught_up.is_set() and (job := self._next()) is not None:
+                    self._work(job)
+        finally:
+            self.stop.set()
+            follow.join()
+            beat.join()
+        if failure:
+            raise failure[0]
+
+    def _next(self) -> OpenJob | None:
+        mine = []
+        for job in list(self.open_jobs.jobs.values()):
+            attempt = job.current
+            if attempt is None or job.submitted is None or attempt.worker != self.client.key.address:
+                continue
+            if job.proof is None and (job.job_id, attempt.attempt) not in self._submitted:
+                mine.append((attempt.expires_at, job.job_id, job))
+        return min(mine)[2] if mine else None
+
+    def _work(self, job: OpenJob) -> None:
+        attempt = job.current
+        if attempt is None:
+            return
+        subject = job_subject(job.job_id)
+        with structlog.contextvars.bound_contextvars(job=subject, attempt=attempt.attempt):
+            self._submitted.add((job.job_id, attempt.attempt))
+            self.client.send(subject, StartJob(attempt=attempt.attempt))
+            logger.info("job_started")
+            try:
+                work = self.produce(job, self.client.key.address, self.progress)
+            except (JobInputInvalid, UnknownJobType, ProofRefused, ProverError, MemoryError) as error:
+                reason = getattr(error, "reason", type(error).__name__)
+                logger.error("job_abandoned", reason=reason)
+                self.client.send(subject, AbandonJob(attempt=attempt.attempt, reason=str(reason)))
+                return
+            self.client.send(subject, _proof_command(attempt.attempt, work))
+            logger.info(
+                "proof_submitted",
+                bytes=len(work.proof),
+                run_ms=work.run_ms,
+                prove_ms=work.prove_ms,
+                backend=work.backend,
+            )
+
+    def _beat(self, stop: threading.Event) -> None:
+        interval = self.client.network.parameters.heartbeat_interval_ms / 1000
+        producer = self.client.log.producer()
+        try:
+            while True:
+                running = sum(
+                    1
+                    for job in list(self.open_jobs.jobs.values())
+                    if (a := job.current) is not None and a.worker == self.client.key.address
+                )
+                beat = Heartbeat(running=running, slots=self.slots, version=__version__)
+                signed = self.client.signer.sign(account_subject(self.client.key.address), beat, topic="heartbeats")
+                producer.send(signed.record)
+                if stop.wait(interval):
+                    return
+        finally:
+            producer.close()
+
+
+def _proof_command(attempt: int, work: ProofWork) -> SubmitProof:
+    return SubmitProof(
+        attempt=attempt,
+        output_hash=work.output_hash,
+        public_inputs=work.public_inputs,
+        proof=work.proof,
+        proof_hash=work.proof_hash,
+        proof_system=work.proof_system,
+        security_bits=work.security_bits,
+        backend=work.backend,
+        run_ms=work.run_ms,
+        prove_ms=work.prove_ms,
+    )
+
+
+def _guard(body: Callable[[threading.Event], None], stop: threading.Event, failure: list[BaseException]) -> None:
+    try:
+        body(stop)
+    # A thread that dies must take the process with it, or a worker would look alive and do nothing.
+    except BaseException as error:  # noqa: BLE001
+        failure.append(error)
+        stop.set()

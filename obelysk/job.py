@@ -1,0 +1,79 @@
+"""What a job type is: a computation that can be run, proven and checked by those who know its input.
+
+A job type never does I/O.  A request is a mapping of plain values (and of bytes for matrices); an output
+belongs to the type that made it and has one canonical encoding, whose BLAKE3 hash names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bitsage.stark import Air, Backend, Params
+
+Request = Mapping[str, Any]
+#: Called with (stage, stages done, stages in all).
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a job type: sizes it accepts, bytes of its request and of its proof, security bits."""
+
+    sizes: tuple[int, ...]
+    max_request_bytes: int
+    max_proof_bytes: int
+    max_compressed_proof_bytes: int
+    required_bits: int
+
+
+class JobType(Protocol):
+    """One kind of provable work.
+
+    `binding` is 32 bytes that the network derives from job, worker and attempt: it enters the transcript
+    before the first challenge, so that a proof serves for one job of one worker only.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the type in requests and events."""
+
+    @property
+    def limits(self) -> Limits:
+        """Bounds that admission and verification apply."""
+
+    def validate(self, request: Request) -> None:
+        """Raise JobInputInvalid unless the request can be run."""
+
+    def run(self, request: Request) -> Any:
+        """Do the work.  Raises JobInputInvalid."""
+
+    def encode_output(self, output: Any) -> bytes:
+        """The canonical bytes of an output.  Raises JobInputInvalid."""
+
+    def decode_output(self, data: bytes) -> Any:
+        """The output of canonical bytes.  Raises JobInputInvalid."""
+
+    def output_hash(self, output: Any) -> bytes:
+        """BLAKE3 of the canonical bytes (32 bytes).  Raises JobInputInvalid."""
+
+    def statement(self, request: Request, binding: bytes) -> tuple[Air, Params]:
+        """The AIR and the parameters under which a proof of this request is verified."""
+
+    def prove(
+        self,
+        request: Request,
+        output: Any,
+        binding: bytes,
+        *,
+        progress: Progress | None = None,
+        backend: Backend | None = None,
+    ) -> bytes:
+        """A proof in the compact binary form.  Raises JobInputInvalid, stark.TraceInvalid for a wrong output."""
+
+    def verify(self, request: Request, output_or_hash: Any, proof: bytes, binding: bytes) -> None:
+        """Check a proof against the request, the output (or its 32-byte hash) and the binding.
+
+        Raises stark.ProofRefused, whatever the bytes; JobInputInvalid when request or binding are invalid.
+        """

@@ -1,0 +1,176 @@
+"""The job type `matmul`: C = A * B over M31, n x n with n a power of two from 16 to 1024.
+
+Request: {"size": n, "seed": k} for the generated matrices of `matrices.generate_inputs`, or {"a": npy bytes,
+"b": npy bytes}, optionally with "a_hash" and "b_hash" (BLAKE3, hex) that the bytes must have.
+
+What the verifier trusts: nothing in the proof.  It knows the request, hence A and B, and it recomputes the
+commitment of (A transposed, B, C) and compares it with the root that the proof's challenges were drawn from.
+The claimed output reaches it in one of two ways:
+
+* As the matrix C.  Then no product is computed: hashing C into the commitment and checking the proof costs
+  O(n^2 log n), and the proof alone shows that C = A * B.
+* As the hash of C, which is what the network's events carry.  A hash cannot be opened into a commitment, so
+  the verifier computes C = A * B itself (exact, by BLAS), compares the hash and continues as above.  That is
+  sound, and cheap for n <= 1024; the proof then binds the worker, the job and the attempt to that output.
+
+Both ways refuse a wrong product, a proof of another job, worker or size, and every changed byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from blake3 import blake3
+
+from bitsage.stark import Air, Backend, Params, ProofRefused, ProofUnreadable, prove, read_proof, verify
+
+from .errors import JobInputInvalid
+from .job import Limits, Progress, Request
+from .matmul import (
+    BINDING_BYTES,
+    CONFIG,
+    commitment,
+    interaction_columns,
+    matmul_air,
+    matmul_params,
+    matmul_trace,
+    trace_columns,
+)
+from .matrices import SIZES, Matrix, check_size, decode_matrix, encode_matrix, generate_inputs, product, read_npy
+
+_SEEDED = {"size", "seed"}
+_INLINE = {"a", "b"}
+_HASHES = {"a_hash", "b_hash"}
+_MAX_NPY_BYTES = 8 * SIZES[-1] ** 2 + 4096
+
+
+class MatmulJob:
+    """See the module's text."""
+
+    name = "matmul"
+    limits = Limits(
+        sizes=SIZES,
+        max_request_bytes=2 * _MAX_NPY_BYTES,
+        max_proof_bytes=1 << 20,
+        max_compressed_proof_bytes=256 << 10,
+        required_bits=CONFIG.security_bits,
+    )
+
+    def validate(self, request: Request) -> None:
+        """Raise JobInputInvalid unless the request can be run."""
+        if not isinstance(request, Mapping):
+            raise JobInputInvalid("fields", "the request must be an object")
+        if set(request) == _SEEDED:
+            check_size(request["size"])
+            if type(request["seed"]) is not int or not 0 <= request["seed"] < 2**64:
+                raise JobInputInvalid("seed")
+            return
+        self._inline(request)
+
+    def inputs(self, request: Request) -> tuple[Matrix, Matrix]:
+        """A and B of a request.  Raises JobInputInvalid."""
+        self.validate(request)
+        if "seed" in request:
+            return generate_inputs(request["size"], request["seed"])
+        return self._inline(request)
+
+    def _inline(self, request: Request) -> tuple[Matrix, Matrix]:
+        if not set(request) >= _INLINE or set(request) - _INLINE - _HASHES:
+            raise JobInputInvalid("fields", "either size and seed or the matrices a and b are expected")
+        matrices = []
+        for name in ("a", "b"):
+            data = request[name]
+            if not isinstance(data, bytes) or len(data) > _MAX_NPY_BYTES:
+                raise JobInputInvalid("matrix_format")
+            expected = request.get(f"{name}_hash")
+            if expected is not None and blake3(data).hexdigest() != expected:
+                raise JobInputInvalid("matrix_hash")
+            matrices.append(read_npy(data))
+        a, b = matrices
+        if a.shape != b.shape:
+            raise JobInputInvalid("matrix_shape", "both matrices must have one size")
+        return a, b
+
+    def run(self, request: Request) -> Matrix:
+        """C = A * B mod p."""
+        return product(*self.inputs(request))
+
+    def encode_output(self, output: Any) -> bytes:
+        """Canonical bytes of C."""
+        return encode_matrix(output)
+
+    def decode_output(self, data: bytes) -> Matrix:
+        """C of canonical bytes."""
+        return decode_matrix(data)
+
+    def output_hash(self, output: Any) -> bytes:
+        """BLAKE3 of the canonical bytes of C."""
+        return blake3(encode_matrix(output)).digest()
+
+    def statement(self, request: Request, binding: bytes) -> tuple[Air, Params]:
+        """AIR and parameters of a request's proof."""
+        a, _ = self.inputs(request)
+        return matmul_air(), matmul_params(a.shape[0], _checked(binding))
+
+    def prove(
+        self,
+        request: Request,
+        output: Any,
+        binding: bytes,
+        *,
+        progress: Progress | None = None,
+        backend: Backend | None = None,
+    ) -> bytes:
+        """Prove C = A * B for this binding; about 0.1 to 0.3 MiB in the compact binary form."""
+        a, b = self.inputs(request)
+        c = _output(output, a)
+        bundle = prove(
+            matmul_air(),
+            matmul_params(a.shape[0], _checked(binding)),
+            matmul_trace(a, b, c),
+            interaction=lambda challenges: interaction_columns(a, b, c, challenges),
+            backend=backend,
+            progress=progress,
+        )
+        return bundle.proof.to_bytes()
+
+    def verify(self, request: Request, output_or_hash: Any, proof: bytes, binding: bytes) -> None:
+        """Check a proof against the job; see the module's text for what is recomputed."""
+        a, b = self.inputs(request)
+        params = matmul_params(a.shape[0], _checked(binding))
+        if len(proof) > self.limits.max_proof_bytes:
+            raise ProofRefused("unreadable", f"the proof has more than {self.limits.max_proof_bytes} bytes")
+        try:
+            parsed = read_proof(proof)
+        except ProofUnreadable as error:
+            raise ProofRefused("unreadable", str(error)) from None
+        verified = verify(matmul_air(), params, parsed, required_bits=self.limits.required_bits)
+        c = self._claimed_output(a, b, output_or_hash)
+        if commitment(trace_columns(a, b, c)) != verified.commitments[1]:
+            raise ProofRefused("statement_mismatch")
+
+    def _claimed_output(self, a: Matrix, b: Matrix, output_or_hash: Any) -> Matrix:
+        if not isinstance(output_or_hash, bytes):
+            try:
+                return _output(output_or_hash, a)
+            except JobInputInvalid as error:
+                raise ProofRefused("output_mismatch", error.detail) from None
+        c = product(a, b)
+        if self.output_hash(c) != output_or_hash:
+            raise ProofRefused("output_mismatch")
+        return c
+
+
+def _checked(binding: bytes) -> bytes:
+    if not isinstance(binding, bytes) or len(binding) != BINDING_BYTES:
+        raise JobInputInvalid("binding")
+    return binding
+
+
+def _output(output: Any, a: Matrix) -> Matrix:
+    encode_matrix(output)
+    if not isinstance(output, np.ndarray) or output.shape != a.shape:
+        raise JobInputInvalid("output_format")
+    return output

@@ -1,0 +1,3 @@
+"""The opencl room."""
+
+__all__: list[str] = []

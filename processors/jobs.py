@@ -1,0 +1,159 @@
+"""The life of a job (domain specification, section 6): admitted, assigned, started, settled; timeouts and cancelling.
+
+A timeout does not fire while a proof is in judgement: the tally has its own end.
+"""
+
+from bitsage.schemas.commands import (
+    AbandonJob,
+    AdmitJob,
+    AssignJob,
+    CancelJob,
+    SettleAttempt,
+    StartJob,
+    TimeoutElapsed,
+)
+from bitsage.schemas.events import (
+    JobAssigned,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobReassigned,
+    JobStarted,
+    JobSubmitted,
+)
+from bitsage.schemas.types import EventBody
+
+from .job_state import Job, evolve
+from .model import Command, Local, Rules
+from .refusal import rejected
+from .views import job, proofs
+
+INITIAL = Job()
+
+
+def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
+    """The events that answer a command to a job."""
+    state = job(local)
+    match command.body:
+        case AdmitJob(client=client, spec=spec):
+            if state.status != "unknown":
+                return rejected(command, "job_exists")
+            return [JobSubmitted(job_id=bytes.fromhex(command.subject), client=client, spec=spec)]
+        case body if state.status == "unknown":
+            return rejected(command, "unknown_job")
+        case body if state.over:
+            return rejected(command, "job_over")
+        case AssignJob() as body:
+            return _assign(state, command, body, rules)
+        case StartJob(attempt=attempt) | AbandonJob(attempt=attempt) as body:
+            return _by_worker(state, local, command, attempt, rules)
+        case CancelJob():
+            return _cancel(state, local, command)
+        case TimeoutElapsed() as body:
+            return _time_out(state, local, command, body, rules)
+        case SettleAttempt() as body:
+            return _settle(state, local, command, body, rules)
+    return rejected(command, "wrong_subject")
+
+
+def in_judgement(state: Job, local: Local) -> bool:
+    """Whether the attempt's proof has been admitted and not yet settled."""
+    return state.held and proofs(local).attempt == state.attempt
+
+
+def _deadline(state: Job) -> int:
+    assert state.spec is not None
+    return state.spec.deadline
+
+
+def _assign(state: Job, command: Command, body: AssignJob, rules: Rules) -> list[EventBody]:
+    if state.status != "waiting" or body.attempt != state.attempt:
+        return rejected(command, "wrong_attempt")
+    deadline = _deadline(state)
+    if command.at >= deadline:
+        return [JobFailed(job_id=state.job_id, reason="deadline_passed")]
+    assert state.spec is not None
+    return [
+        JobAssigned(
+            job_id=state.job_id,
+            attempt=state.attempt,
+            worker=body.worker,
+            cost=state.spec.max_cost,
+            expires_at=min(command.at + rules.parameters.attempt_timeout_ms, deadline),
+        )
+    ]
+
+
+def _by_worker(state: Job, local: Local, command: Command, attempt: int, rules: Rules) -> list[EventBody]:
+    if not state.held or command.actor != state.worker:
+        return rejected(command, "not_assigned")
+    if attempt != state.attempt:
+        return rejected(command, "wrong_attempt")
+    if in_judgement(state, local):
+        return rejected(command, "in_judgement")
+    if isinstance(command.body, AbandonJob):
+        return [_ended(state, command.at, "abandoned", rules)]
+    if state.status == "running":
+        return rejected(command, "already_started")
+    return [JobStarted(job_id=state.job_id, attempt=state.attempt, worker=state.worker)]
+
+
+def _cancel(state: Job, local: Local, command: Command) -> list[EventBody]:
+    if command.actor != state.client:
+        return rejected(command, "not_client")
+    if in_judgement(state, local):
+        return rejected(command, "in_judgement")
+    return [JobCancelled(job_id=state.job_id, attempt=state.attempt, worker=state.worker or None)]
+
+
+def _time_out(state: Job, local: Local, command: Command, body: TimeoutElapsed, rules: Rules) -> list[EventBody]:
+    if body.attempt != state.attempt:
+        return rejected(command, "wrong_attempt")
+    if in_judgement(state, local):
+        return rejected(command, "in_judgement")
+    deadline = _deadline(state)
+    match body.kind:
+        case "deadline" | "attempt" if not state.held:
+            if command.at >= deadline:
+                return [JobFailed(job_id=state.job_id, reason="deadline_passed")]
+        case "deadline" | "attempt" if command.at >= state.expires_at:
+            # An attempt that the client's deadline cut short says nothing about the worker.
+            cut_short = state.expires_at == deadline
+            return [_ended(state, command.at, "deadline_passed" if cut_short else "attempt_timeout", rules)]
+        case "worker_offline" if state.held:
+            return [_ended(state, command.at, "worker_offline", rules)]
+    return rejected(command, "not_due")
+
+
+def _settle(state: Job, local: Local, command: Command, body: SettleAttempt, rules: Rules) -> list[EventBody]:
+    proof = proofs(local)
+    if not in_judgement(state, local) or body.attempt != state.attempt:
+        return rejected(command, "wrong_attempt")
+    if (body.worker, body.proof_hash, body.output_hash) != (state.worker, proof.proof_hash, proof.output_hash):
+        return rejected(command, "proof_mismatch")
+    match body.outcome:
+        case "approved":
+            return [
+                JobCompleted(
+                    job_id=state.job_id,
+                    attempt=state.attempt,
+                    worker=state.worker,
+                    proof_hash=proof.proof_hash,
+                    output_hash=proof.output_hash,
+                )
+            ]
+        case "rejected":
+            return [_ended(state, command.at, "invalid_proof", rules)]
+        case "expired":
+            return [_ended(state, command.at, "consensus_expired", rules)]
+    return rejected(command, "unknown_outcome")
+
+
+def _ended(state: Job, now: int, reason: str, rules: Rules) -> JobReassigned | JobFailed:
+    """The attempt is over without a result: another one while attempts and time are left."""
+    if state.attempt >= rules.parameters.attempts or now >= _deadline(state):
+        return JobFailed(job_id=state.job_id, reason=reason, worker=state.worker)
+    return JobReassigned(job_id=state.job_id, worker=state.worker, next_attempt=state.attempt + 1, reason=reason)
+
+
+__all__ = ["INITIAL", "decide", "evolve", "in_judgement"]

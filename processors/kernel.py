@@ -1,0 +1,196 @@
+"""What every command goes through before and after its decider: nonce, clock, role, and the folded streams.
+
+Pure like the deciders: the shell (`nodes/handler.py`) checks signatures, encodes records and talks to Kafka, and calls
+`decide` and `fold` here. A batch is staged over the committed streams, so an aborted transaction leaves no trace.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bitsage.schemas.commands import COMMANDS
+from bitsage.schemas.events import CommandRejected
+from bitsage.schemas.types import ZERO_HASH, CommandBody, CommandEnvelope, EventBody, EventEnvelope, Rejection
+
+from .bindings import Binding, binding_for
+from .model import NETWORK, TREASURY, Command, Rules, account_subject
+
+_LANE_SHIFT = 56
+#: Refusals of somebody who has no say over the subject: they must not grow or advance its nonces.
+NO_STANDING = frozenset({"bad_signature", "unknown_key", "nonce_reused", "clock_skew", "not_owner", "not_authorized"})
+_ADDRESS = re.compile(r"0x[0-9a-f]{64}")
+_JOB = re.compile(r"[0-9a-f]{32}")
+
+Key = tuple[str, str]
+
+
+def subject_kind(subject: str) -> str | None:
+    """`address`, `job`, `network` or `treasury`; None for anything else."""
+    if subject in (NETWORK, TREASURY):
+        return subject
+    if _ADDRESS.fullmatch(subject):
+        return "address"
+    return "job" if _JOB.fullmatch(subject) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One subject's events in one topic, folded: `nonces` is the highest nonce per (signer, lane)."""
+
+    state: Any
+    sequence: int = 0
+    previous: bytes = ZERO_HASH
+    nonces: dict[str, int] = field(default_factory=dict)
+
+
+class Streams:
+    """The folded streams of the partitions that this process decides for: committed, and staged by the open batch."""
+
+    def __init__(self) -> None:
+        self._committed: dict[Key, Stream] = {}
+        self._staged: dict[Key, Stream] = {}
+        self._open: dict[Key, Stream] = {}
+
+    def get(self, topic: str, subject: str) -> Stream:
+        """The stream as the open batch sees it; a new one when nothing has happened yet.
+
+        Raises:
+            KeyError: no decider writes such a stream.
+        """
+        key = (topic, subject)
+        found = self._open.get(key) or self._staged.get(key) or self._committed.get(key)
+        if found is not None:
+            return found
+        binding = _binding(topic, subject)
+        if binding is None:
+            raise KeyError(key)
+        return Stream(binding.initial)
+
+    def put(self, topic: str, subject: str, stream: Stream) -> None:
+        """Note a stream's new version; it counts for the batch after `keep`."""
+        self._open[topic, subject] = stream
+
+    def keep(self) -> None:
+        """One record is fully decided: stage what it changed."""
+        self._staged.update(self._open)
+        self._open.clear()
+
+    def undo(self) -> None:
+        """One record failed: forget what it changed."""
+        self._open.clear()
+
+    def commit(self) -> list[Key]:
+        """The batch is durable: keep what it staged; the keys that changed."""
+        self.keep()
+        changed = list(self._staged)
+        self._committed.update(self._staged)
+        self._staged.clear()
+        return changed
+
+    def abort(self) -> None:
+        """The batch is gone: forget what it staged."""
+        self._staged.clear()
+        self._open.clear()
+
+    def drop(self, gone: Callable[[str], bool]) -> None:
+        """Another process decides for these subjects from now on."""
+        self.abort()
+        self._committed = {key: stream for key, stream in self._committed.items() if not gone(key[1])}
+
+    def items(self) -> Iterator[tuple[Key, Stream]]:
+        """Every committed stream."""
+        return iter(self._committed.items())
+
+
+@dataclass(frozen=True, slots=True)
+class LocalView:
+    """The co-located states of one subject (`model.Local`)."""
+
+    streams: Streams
+    subject: str
+
+    def state(self, topic: str) -> Any:
+        """The state folded from `topic` for this subject."""
+        return self.streams.get(topic, self.subject).state
+
+
+def _binding(topic: str, subject: str) -> Binding | None:
+    kind = subject_kind(subject)
+    return None if kind is None else binding_for(topic, kind)
+
+
+def is_routable(envelope: CommandEnvelope) -> bool:
+    """Whether some decider answers this type of command for this kind of subject."""
+    rule = COMMANDS.get(envelope.type)
+    return rule is not None and _binding(rule.topic, envelope.subject) is not None
+
+
+def nonce_key(actor: bytes, nonce: int) -> tuple[str, int]:
+    """(signer and lane, number within the lane)."""
+    lane, number = nonce >> _LANE_SHIFT, nonce & ((1 << _LANE_SHIFT) - 1)
+    return f"{actor.hex()}/{lane}", number
+
+
+def decide(
+    streams: Streams,
+    envelope: CommandEnvelope,
+    body: CommandBody,
+    rules: Rules,
+    *,
+    logged_at: int,
+    refusal: str | None,
+) -> tuple[str, list[EventBody]]:
+    """The topic and the events that answer a command; never empty.
+
+    Args:
+        logged_at: when the broker appended the command (ms), against which its own time is checked.
+        refusal: the shell's finding about the signature (`bad_signature`, `unknown_key`), or None.
+    """
+    rule = COMMANDS[envelope.type]
+    stream = streams.get(rule.topic, envelope.subject)
+    reason = refusal or _refuse(stream, envelope, rules, logged_at)
+    if reason is not None:
+        return rule.topic, [CommandRejected(command=envelope.type, reason=reason)]
+    command = Command(
+        body, envelope.id, envelope.subject, envelope.at, envelope.correlation, envelope.actor, envelope.public_key
+    )
+    binding = _binding(rule.topic, envelope.subject)
+    assert binding is not None, "callers check is_routable first"
+    events = binding.decide(LocalView(streams, envelope.subject), command, rules)
+    if not events:
+        raise AssertionError(f"{envelope.type} was answered with no event")
+    return rule.topic, events
+
+
+def _refuse(stream: Stream, envelope: CommandEnvelope, rules: Rules, logged_at: int) -> str | None:
+    signer = COMMANDS[envelope.type].signer
+    if signer == "owner" and envelope.subject != account_subject(envelope.actor):
+        return "not_owner"
+    if signer == "authority" and envelope.actor not in rules.authorities:
+        return "not_authorized"
+    key, number = nonce_key(envelope.actor, envelope.nonce)
+    if envelope.nonce < 0 or number <= stream.nonces.get(key, -1):
+        return "nonce_reused"
+    # Follow-ups copy the time of what caused them, which may lie far back after an outage.
+    if signer != "authority" and abs(envelope.at - logged_at) > rules.parameters.clock_skew_ms:
+        return "clock_skew"
+    return None
+
+
+def fold(stream: Stream, topic: str, envelope: EventEnvelope, body: EventBody, record_hash: bytes) -> Stream:
+    """The stream after one more event.
+
+    Raises:
+        KeyError: no decider writes such a stream.
+    """
+    binding = _binding(topic, envelope.subject)
+    if binding is None:
+        raise KeyError((topic, envelope.subject))
+    nonces = stream.nonces
+    if not (isinstance(body, Rejection) and body.reason in NO_STANDING):
+        key, number = nonce_key(envelope.actor, envelope.nonce)
+        if number > nonces.get(key, -1):
+            nonces = {**nonces, key: number}
+    state = binding.evolve(stream.state, body, envelope.at)
+    return replace(stream, state=state, sequence=envelope.sequence, previous=record_hash, nonces=nonces)

@@ -1,0 +1,82 @@
+"""What every decider sees: the command, the rules, and the states that live under the command's subject."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bitsage.schemas.parameters import Parameters
+from bitsage.schemas.types import CommandBody
+
+NETWORK = "network"
+TREASURY = "treasury"
+
+
+def account_subject(address: bytes) -> str:
+    """The subject (and Kafka key) of an account, worker or validator: 0x and 64 hex digits."""
+    return "0x" + address.hex()
+
+
+def job_subject(job_id: bytes) -> str:
+    """The subject of a job's streams: 32 hex digits."""
+    return job_id.hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command whose signature, signer's key, clock, nonce and role have been checked by the kernel."""
+
+    body: CommandBody
+    id: bytes
+    subject: str
+    at: int
+    correlation: bytes
+    actor: bytes
+    public_key: bytes
+
+
+class Checks(Protocol):
+    """Pure verifications that other rooms know how to do; wired in `nodes/`."""
+
+    def job_input(self, job_type: str, job_input: str) -> tuple[str, str] | None:
+        """None when the input suits the job type, else (reason code, sentence)."""
+
+    def key_proof(self, payment_key: bytes, key_proof: bytes, worker: bytes) -> bool:
+        """Whether the proof shows knowledge of the payment key's secret, bound to the worker's address."""
+
+    def payment(self, payment: bytes, payment_key: bytes, amount: int, context: "PaymentContext") -> bool:
+        """Whether the encrypted payment holds exactly `amount` base units under `payment_key`, bound to the context."""
+
+    def claim(self, payment: bytes, payment_key: bytes, amount: int, proof: bytes, context: "PaymentContext") -> bool:
+        """Whether `proof` shows that the payment opens to `amount`, bound to the context."""
+
+    def proof_commitment(self, proof_hash: bytes, job_id: bytes, worker: bytes) -> bytes:
+        """blake3(domain || proof_hash || job_id || worker): what a payment is bound to."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentContext:
+    """What an encrypted payment is bound to."""
+
+    proof_commitment: bytes
+    job_id: bytes
+    payment_nonce: int
+    worker: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The network's numbers, the keys that may sign follow-ups, and the injected verifications."""
+
+    parameters: Parameters
+    checks: Checks
+    authorities: frozenset[bytes] = field(default_factory=frozenset)
+
+
+class Local(Protocol):
+    """The states under one subject, by the stream (topic) that they are folded from; read only."""
+
+    def state(self, topic: str) -> object:
+        """The state folded from `topic` for this subject (the decider's initial state when there is no event yet)."""
+
+
+ReputationTable = Mapping[str, int]

@@ -1,0 +1,63 @@
+"""Taking a share of a stake, and the reporter's reward."""
+
+from bitsage.schemas.commands import GrantReward, SlashStake
+from bitsage.schemas.events import RewardGranted, Slashed
+from bitsage.schemas.types import ZERO_HASH, EventBody
+
+from .account_state import Account, reward_mark, slash_mark
+from .model import Command, Local, Rules, account_subject
+from .refusal import is_amount, rejected
+from .views import account
+
+
+def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
+    """Slashed or RewardGranted, each once for its cause."""
+    state = account(local)
+    match command.body:
+        case SlashStake() as body:
+            return _slash(state, command, body, rules)
+        case GrantReward(amount=amount) as body:
+            if reward_mark(body.slashed, body.reason, body.job_id, body.attempt) in state.marks:
+                return rejected(command, "already_booked")
+            if not is_amount(amount):
+                return rejected(command, "amount_out_of_range")
+            return [
+                RewardGranted(
+                    amount=amount,
+                    slashed=body.slashed,
+                    reason=body.reason,
+                    job_id=body.job_id,
+                    attempt=body.attempt,
+                )
+            ]
+    return rejected(command, "wrong_subject")
+
+
+def _slash(state: Account, command: Command, body: SlashStake, rules: Rules) -> list[EventBody]:
+    percent = rules.parameters.slash_percent.get(body.reason)
+    if percent is None:
+        return rejected(command, "unknown_slash_reason")
+    if slash_mark(body.reason, body.job_id, body.attempt) in state.marks:
+        return rejected(command, "already_booked")
+    # Stake that is being unlocked answers for what its owner did before it was withdrawn.
+    amount = (state.stake + state.unstaking) * percent // 100
+    if not amount:
+        return rejected(command, "nothing_to_slash")
+    reporter = body.reporter
+    if reporter is None or account_subject(reporter) == command.subject:
+        reporter = ZERO_HASH
+    reward = amount * rules.parameters.slash_reporter_percent // 100 if reporter != ZERO_HASH else 0
+    burnt = amount * rules.parameters.slash_burnt_percent // 100
+    return [
+        Slashed(
+            amount=amount,
+            reason=body.reason,
+            job_id=body.job_id,
+            attempt=body.attempt,
+            reporter=reporter,
+            reporter_amount=reward,
+            burnt=burnt,
+            treasury=amount - reward - burnt,
+            remaining=max(0, state.stake - amount),
+        )
+    ]

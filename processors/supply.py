@@ -1,0 +1,33 @@
+"""Conservation of the supply: what was granted is held by accounts, taken in by the treasury, or on its way."""
+
+from collections.abc import Iterable
+
+from bitsage.schemas.commands import CollectFees, GrantReward, OwePayment
+from bitsage.schemas.types import CommandBody
+
+from .account_state import Account
+from .treasury_state import Treasury
+
+
+def holdings(state: Account) -> int:
+    """Everything that belongs to the account, in base units: balance, stake, escrows, unclaimed payments."""
+    escrows = sum(state.escrows.values())
+    payments = sum(payment.amount for payment in state.payments.values())
+    return state.balance + state.stake + state.unstaking + escrows + payments
+
+
+def taken_in(state: Treasury) -> int:
+    """Everything that the protocol took in, burnt parts included; base units."""
+    return state.burnt + state.treasury + state.stakers
+
+
+def in_flight(undelivered: Iterable[CommandBody]) -> int:
+    """What left one account and waits in a command to be booked in another; base units."""
+    return sum(body.amount for body in undelivered if isinstance(body, OwePayment | GrantReward | CollectFees))
+
+
+def is_conserved(accounts: Iterable[Account], treasury: Treasury, undelivered: Iterable[CommandBody]) -> bool:
+    """Whether not one base unit was made or lost."""
+    states = list(accounts)
+    granted = sum(state.granted for state in states)
+    return granted == sum(map(holdings, states)) + taken_in(treasury) + in_flight(undelivered)

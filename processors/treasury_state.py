@@ -1,0 +1,38 @@
+"""The treasury, folded from its events in `accounts`: what the protocol took in."""
+
+from dataclasses import dataclass, field, replace
+
+from bitsage.schemas.events import FeesDistributed
+from bitsage.schemas.types import EventBody
+
+from .marks import mark
+from .sorted_map import SortedMap
+
+
+@dataclass(frozen=True, slots=True)
+class Treasury:
+    """Base units: destroyed, kept, set aside for stakers. `marks`: the incomes booked, each once."""
+
+    burnt: int = 0
+    treasury: int = 0
+    stakers: int = 0
+    marks: SortedMap[bytes, None] = field(default_factory=SortedMap)
+
+
+def income_mark(source: str, payer: bytes, job_id: bytes, attempt: int) -> bytes:
+    """What makes an income one income."""
+    return mark("income", source, payer, job_id, attempt)
+
+
+def evolve(state: Treasury, body: EventBody, at: int) -> Treasury:
+    """The treasury after one more of its events."""
+    match body:
+        case FeesDistributed(source=source, payer=payer, job_id=job_id, attempt=attempt):
+            return replace(
+                state,
+                burnt=state.burnt + body.burnt,
+                treasury=state.treasury + body.treasury,
+                stakers=state.stakers + body.stakers,
+                marks=state.marks.set(income_mark(source, payer, job_id, attempt), None),
+            )
+    return state

@@ -1,0 +1,42 @@
+"""What a worker's events entail: its place in the market, and the slash for repeated failures."""
+
+from bitsage.schemas.commands import AdjustReputation, OfferCapacity, SlashStake
+from bitsage.schemas.events import ReputationChanged, WorkerWentOffline
+from bitsage.schemas.types import CommandBody, EventBody
+
+from .model import NETWORK, Command, Local, Rules
+from .payments import worker_address
+from .reputation import reputation_of
+from .views import worker
+from .worker_state import REPEATED_FAILURES
+
+FollowUps = list[tuple[str, CommandBody]]
+
+
+def capacity_changed(command: Command, event: EventBody, local: Local, rules: Rules) -> FollowUps:
+    """Tell the market what it may use of the worker from now on."""
+    state = worker(local)
+    offer = OfferCapacity(
+        worker=worker_address(command.subject),
+        tier=state.tier,
+        reputation=reputation_of(state, rules),
+        slots=state.slots if state.active else 0,
+        attested=state.attested,
+        job_types=list(state.job_types),
+    )
+    return [(NETWORK, offer)]
+
+
+def reputation_changed(command: Command, event: ReputationChanged, local: Local, rules: Rules) -> FollowUps:
+    """The market orders workers by reputation; one that is out of the market has no place in that order."""
+    return capacity_changed(command, event, local, rules) if worker(local).active else []
+
+
+def went_offline(command: Command, event: WorkerWentOffline, local: Local, rules: Rules) -> FollowUps:
+    """Out of the market; slashed when it was for repeated failures."""
+    result = capacity_changed(command, event, local, rules)
+    cause = command.body
+    if event.reason == REPEATED_FAILURES and isinstance(cause, AdjustReputation):
+        slash = SlashStake(reason=REPEATED_FAILURES, job_id=cause.job_id, attempt=cause.attempt)
+        result.append((command.subject, slash))
+    return result

@@ -1,0 +1,77 @@
+"""One worker or validator, folded from its own events in `workers`."""
+
+from dataclasses import dataclass, field, replace
+
+from bitsage.schemas.events import (
+    ReputationChanged,
+    ValidatorDeparted,
+    ValidatorRegistered,
+    WorkerDeparted,
+    WorkerRegistered,
+    WorkerReturned,
+    WorkerWentOffline,
+)
+from bitsage.schemas.types import EventBody
+
+from .marks import mark
+from .sorted_map import SortedMap
+
+#: `WorkerWentOffline.reason` after too many failures in a row: heartbeats alone do not bring the worker back.
+REPEATED_FAILURES = "repeated_failures"
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """`registered`: a worker; `validator`: a registered validator; never both.
+
+    `reputation` is None until it first moved; `failures` is the current run of failures; `suspended`: offline until it
+    registers anew. `payment_key` stays after departure, for what is still to be paid. `marks`: adjustments made.
+    """
+
+    registered: bool = False
+    validator: bool = False
+    online: bool = False
+    suspended: bool = False
+    tier: str = ""
+    payment_key: bytes = b""
+    job_types: tuple[str, ...] = ()
+    slots: int = 0
+    attested: bool = False
+    reputation: int | None = None
+    failures: int = 0
+    marks: SortedMap[bytes, None] = field(default_factory=SortedMap)
+
+    @property
+    def active(self) -> bool:
+        """Whether the market may give it jobs."""
+        return self.registered and self.online
+
+
+def adjustment_mark(reason: str, job_id: bytes, attempt: int) -> bytes:
+    """What makes an adjustment of the reputation one adjustment."""
+    return mark("reputation", reason, job_id, attempt)
+
+
+def evolve(state: Worker, body: EventBody, at: int) -> Worker:
+    """The worker after one more of its events."""
+    match body:
+        case WorkerRegistered(tier=tier, payment_key=key, job_types=job_types, slots=slots, attested=attested):
+            joined = replace(state, registered=True, online=True, suspended=False, failures=0)
+            return replace(
+                joined, tier=tier, payment_key=key, job_types=tuple(job_types), slots=slots, attested=attested
+            )
+        case WorkerDeparted():
+            return replace(state, registered=False, online=False, suspended=False)
+        case WorkerWentOffline(reason=reason):
+            return replace(state, online=False, suspended=reason == REPEATED_FAILURES)
+        case WorkerReturned():
+            return replace(state, online=True)
+        case ReputationChanged(after=after, failures=failures, reason=reason, job_id=job_id, attempt=attempt):
+            # Inactivity belongs to no job and may come any number of times.
+            known = state.marks if not attempt else state.marks.set(adjustment_mark(reason, job_id, attempt), None)
+            return replace(state, reputation=after, failures=failures, marks=known)
+        case ValidatorRegistered():
+            return replace(state, validator=True)
+        case ValidatorDeparted():
+            return replace(state, validator=False)
+    return state

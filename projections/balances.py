@@ -1,0 +1,193 @@
+"""Who holds what: balance, gas, stake, escrow and payments of each account, the treasury, and the double entry."""
+
+from collections.abc import Iterator
+
+from bitsage.schemas.events import (
+    EscrowLocked,
+    EscrowRefunded,
+    EscrowReleased,
+    FeesDistributed,
+    PaymentClaimed,
+    PaymentDue,
+    PaymentEncrypted,
+    RewardGranted,
+    Slashed,
+    Staked,
+    TokensGranted,
+    Unstaked,
+    UnstakeRequested,
+    WalletCreated,
+)
+from bitsage.schemas.types import EventEnvelope
+
+from .schema import Change, Column, Fold, Kind, Merge, Model, Read, Table, add, put
+
+fold = Fold()
+
+
+def _sum(name: str, doc: str) -> Column:
+    return Column(name, Kind.AMOUNT, "accounts", doc, 0, Merge.SUM)
+
+
+_ACCOUNTS = Table(
+    "accounts",
+    "One row per account; base units.",
+    (Column("account", Kind.TEXT, "accounts", "0x and 64 hex digits", ""),),
+    (
+        Column("public_key", Kind.TEXT, "accounts", "hex; WalletCreated"),
+        Column("created_at", Kind.TIME, "accounts", "WalletCreated"),
+        _sum("balance", "spendable"),
+        _sum("gas", "gas token, from the faucet"),
+        _sum("stake", "staked now"),
+        _sum("unstaking", "taken out of the stake, still locked or not yet withdrawn"),
+        _sum("escrow", "locked for jobs"),
+        _sum("payments_due", "earned, not yet encrypted"),
+        _sum("payments_encrypted", "encrypted, not yet claimed"),
+    ),
+)
+_PENDING = Table(
+    "pending_payments",
+    "Payments that are due or encrypted and not yet claimed: what the two sums of `accounts` are made of.",
+    (
+        Column("account", Kind.TEXT, "accounts", "the worker", ""),
+        Column("job_id", Kind.TEXT, "accounts", "32 hex digits", ""),
+    ),
+    (
+        _sum("due", "PaymentDue less PaymentEncrypted"),
+        _sum("encrypted", "PaymentEncrypted less PaymentClaimed"),
+    ),
+)
+_TREASURY = Table(
+    "treasury",
+    "One row: what the protocol took in, by what became of it.",
+    (Column("subject", Kind.TEXT, "accounts", "treasury", ""),),
+    (
+        _sum("treasury", "kept by the treasury; FeesDistributed"),
+        _sum("burnt", "destroyed; FeesDistributed"),
+        _sum("stakers", "set aside for the stakers; FeesDistributed"),
+    ),
+)
+_FLOWS = Table(
+    "flows",
+    "One row: both sides of every movement between two accounts; a difference is on its way.",
+    (Column("network", Kind.TEXT, "accounts", "network", ""),),
+    (
+        _sum("granted", "all tokens that ever were; TokensGranted"),
+        _sum("wages_out", "workers' parts that left escrows; EscrowReleased"),
+        _sum("wages_in", "PaymentDue"),
+        _sum("rewards_out", "reporters' parts of slashes; Slashed"),
+        _sum("rewards_in", "RewardGranted"),
+        _sum("income_out", "protocol parts of escrows, other parts of slashes; EscrowReleased, Slashed"),
+        _sum("income_in", "FeesDistributed"),
+    ),
+)
+_FLOWS_KEY = ("network",)
+
+
+def _account(envelope: EventEnvelope, **amounts: int) -> Change:
+    return add("accounts", (envelope.subject,), **amounts)
+
+
+def _flow(**amounts: int) -> Change:
+    return add("flows", _FLOWS_KEY, **amounts)
+
+
+@fold.on(WalletCreated)
+def _created(envelope: EventEnvelope, body: WalletCreated, read: Read) -> Iterator[Change]:
+    yield put("accounts", (envelope.subject,), public_key=body.public_key.hex(), created_at=envelope.at)
+
+
+@fold.on(TokensGranted)
+def _granted(envelope: EventEnvelope, body: TokensGranted, read: Read) -> Iterator[Change]:
+    yield _account(envelope, balance=body.amount, gas=body.gas_amount)
+    yield _flow(granted=body.amount)
+
+
+@fold.on(Staked)
+def _staked(envelope: EventEnvelope, body: Staked, read: Read) -> Iterator[Change]:
+    yield _account(envelope, balance=-body.amount, stake=body.amount)
+
+
+@fold.on(UnstakeRequested)
+def _unstaking(envelope: EventEnvelope, body: UnstakeRequested, read: Read) -> Iterator[Change]:
+    yield _account(envelope, stake=-body.amount, unstaking=body.amount)
+
+
+@fold.on(Unstaked)
+def _unstaked(envelope: EventEnvelope, body: Unstaked, read: Read) -> Iterator[Change]:
+    yield _account(envelope, unstaking=-body.amount, balance=body.amount)
+
+
+@fold.on(Slashed)
+def _slashed(envelope: EventEnvelope, body: Slashed, read: Read) -> Iterator[Change]:
+    row = read("accounts", (envelope.subject,))
+    stake = row["stake"] if row is not None else 0
+    assert isinstance(stake, int)
+    # `remaining` is the stake left; what the slash took beyond it came out of the locked part.
+    from_stake = stake - body.remaining
+    yield _account(envelope, stake=-from_stake, unstaking=from_stake - body.amount)
+    yield _flow(rewards_out=body.reporter_amount, income_out=body.burnt + body.treasury)
+
+
+@fold.on(RewardGranted)
+def _rewarded(envelope: EventEnvelope, body: RewardGranted, read: Read) -> Iterator[Change]:
+    yield _account(envelope, balance=body.amount)
+    yield _flow(rewards_in=body.amount)
+
+
+@fold.on(EscrowLocked)
+def _locked(envelope: EventEnvelope, body: EscrowLocked, read: Read) -> Iterator[Change]:
+    yield _account(envelope, balance=-body.amount, escrow=body.amount)
+
+
+@fold.on(EscrowReleased)
+def _released(envelope: EventEnvelope, body: EscrowReleased, read: Read) -> Iterator[Change]:
+    paid = body.worker_amount + body.protocol_amount
+    yield _account(envelope, escrow=-paid - body.refund, balance=body.refund)
+    yield _flow(wages_out=body.worker_amount, income_out=body.protocol_amount)
+
+
+@fold.on(EscrowRefunded)
+def _refunded(envelope: EventEnvelope, body: EscrowRefunded, read: Read) -> Iterator[Change]:
+    yield _account(envelope, escrow=-body.amount, balance=body.amount)
+
+
+@fold.on(PaymentDue)
+def _due(envelope: EventEnvelope, body: PaymentDue, read: Read) -> Iterator[Change]:
+    yield _account(envelope, payments_due=body.amount)
+    yield add("pending_payments", (envelope.subject, body.job_id.hex()), due=body.amount)
+    yield _flow(wages_in=body.amount)
+
+
+@fold.on(PaymentEncrypted)
+def _encrypted(envelope: EventEnvelope, body: PaymentEncrypted, read: Read) -> Iterator[Change]:
+    key = (envelope.subject, body.job_id.hex())
+    row = read("pending_payments", key)
+    amount = row["due"] if row is not None else 0
+    assert isinstance(amount, int)
+    yield _account(envelope, payments_due=-amount, payments_encrypted=amount)
+    yield add("pending_payments", key, due=-amount, encrypted=amount)
+
+
+@fold.on(PaymentClaimed)
+def _claimed(envelope: EventEnvelope, body: PaymentClaimed, read: Read) -> Iterator[Change]:
+    yield _account(envelope, payments_encrypted=-body.amount, balance=body.amount)
+    yield add("pending_payments", (envelope.subject, body.job_id.hex()), encrypted=-body.amount)
+
+
+@fold.on(FeesDistributed)
+def _fees(envelope: EventEnvelope, body: FeesDistributed, read: Read) -> Iterator[Change]:
+    yield add("treasury", (envelope.subject,), treasury=body.treasury, burnt=body.burnt, stakers=body.stakers)
+    yield _flow(income_in=body.amount)
+
+
+MODEL = Model(
+    name="balances",
+    version=1,
+    doc="Who holds what, the treasury, and both sides of every movement.",
+    topics=("accounts",),
+    tables=(_ACCOUNTS, _PENDING, _TREASURY, _FLOWS),
+    fold=fold,
+    main="accounts",
+    brief=("account", "balance", "stake", "unstaking", "escrow", "payments_due", "payments_encrypted"),
+)

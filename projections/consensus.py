@@ -1,0 +1,131 @@
+"""Judgements: who may vote on a proof, who voted what, which votes were refused, and the outcome."""
+
+import json
+from collections.abc import Iterable, Iterator
+
+from bitsage.schemas.events import ConsensusReached, TallyOpened, VoteCast, VoteRejected
+from bitsage.schemas.types import EventEnvelope
+
+from .records import address
+from .schema import Change, Column, Fold, Kind, Merge, Model, Read, Table, Value, add, put
+
+fold = Fold()
+
+
+def _column(name: str, kind: Kind, doc: str, default: Value = None, merge: Merge = Merge.LAST) -> Column:
+    return Column(name, kind, "votes", doc, default, merge)
+
+
+_JOB = _column("job_id", Kind.TEXT, "32 hex digits", "")
+_PROOF = _column("proof_hash", Kind.TEXT, "64 hex digits", "")
+_TALLIES = Table(
+    "tallies",
+    "One row per job, attempt and proof.",
+    (_JOB, _column("attempt", Kind.INTEGER, "of the job", 0), _PROOF),
+    (
+        _column("worker", Kind.TEXT, "whose proof; TallyOpened, ConsensusReached"),
+        _column("output_hash", Kind.TEXT, "claimed result; TallyOpened, ConsensusReached"),
+        _column("epoch", Kind.INTEGER, "of the validator set; TallyOpened"),
+        _column("validators", Kind.JSON, "who may vote; TallyOpened", "[]"),
+        _column("threshold", Kind.INTEGER, "how many must agree; TallyOpened, ConsensusReached"),
+        _column("opened_at", Kind.TIME, "TallyOpened"),
+        _column("expires_at", Kind.TIME, "TallyOpened"),
+        _column("votes_valid", Kind.INTEGER, "VoteCast", 0, Merge.SUM),
+        _column("votes_invalid", Kind.INTEGER, "VoteCast", 0, Merge.SUM),
+        _column("outcome", Kind.TEXT, "approved, rejected or expired; empty while open; ConsensusReached", ""),
+        _column("decided_at", Kind.TIME, "ConsensusReached"),
+        _column("contrary", Kind.JSON, "who voted against it; ConsensusReached", "[]"),
+        _column("reporter", Kind.TEXT, "who first said invalid; ConsensusReached"),
+    ),
+)
+_VOTES = Table(
+    "votes",
+    "One row per counted vote.",
+    (_JOB, _PROOF, _column("sequence", Kind.INTEGER, "of the event in the job's chain", 0)),
+    (
+        _column("attempt", Kind.INTEGER, "of the job", 0),
+        _column("validator", Kind.TEXT, "who"),
+        _column("valid", Kind.FLAG, "what", 0),
+        _column("reason", Kind.TEXT, "why"),
+        _column("at", Kind.TIME, "when"),
+    ),
+)
+_REFUSED = Table(
+    "refused_votes",
+    "One row per vote that did not count.",
+    (_JOB, _PROOF, _column("sequence", Kind.INTEGER, "of the event in the job's chain", 0)),
+    (
+        _column("validator", Kind.TEXT, "who"),
+        _column("reason", Kind.TEXT, "a reason code"),
+        _column("at", Kind.TIME, "when"),
+    ),
+)
+
+
+def _addresses(raw: Iterable[bytes]) -> str:
+    return json.dumps([address(one) for one in raw], separators=(",", ":"))
+
+
+@fold.on(TallyOpened)
+def _opened(envelope: EventEnvelope, body: TallyOpened, read: Read) -> Iterator[Change]:
+    yield put(
+        "tallies",
+        (envelope.subject, body.attempt, body.proof_hash.hex()),
+        worker=address(body.worker),
+        output_hash=body.output_hash.hex(),
+        epoch=body.epoch,
+        validators=_addresses(body.validators),
+        threshold=body.threshold,
+        opened_at=envelope.at,
+        expires_at=body.expires_at,
+    )
+
+
+@fold.on(VoteCast)
+def _voted(envelope: EventEnvelope, body: VoteCast, read: Read) -> Iterator[Change]:
+    proof = body.proof_hash.hex()
+    counted = {"votes_valid": 1} if body.valid else {"votes_invalid": 1}
+    yield add("tallies", (envelope.subject, body.attempt, proof), **counted)
+    yield put(
+        "votes",
+        (envelope.subject, proof, envelope.sequence),
+        attempt=body.attempt,
+        validator=address(body.validator),
+        valid=int(body.valid),
+        reason=body.reason,
+        at=envelope.at,
+    )
+
+
+@fold.on(VoteRejected)
+def _refused(envelope: EventEnvelope, body: VoteRejected, read: Read) -> Iterator[Change]:
+    key = (envelope.subject, body.proof_hash.hex(), envelope.sequence)
+    yield put("refused_votes", key, validator=address(body.validator), reason=body.reason, at=envelope.at)
+
+
+@fold.on(ConsensusReached)
+def _decided(envelope: EventEnvelope, body: ConsensusReached, read: Read) -> Iterator[Change]:
+    yield put(
+        "tallies",
+        (envelope.subject, body.attempt, body.proof_hash.hex()),
+        worker=address(body.worker),
+        output_hash=body.output_hash.hex(),
+        threshold=body.threshold,
+        outcome=body.outcome,
+        decided_at=envelope.at,
+        contrary=_addresses(body.contrary),
+        reporter=None if body.reporter is None else address(body.reporter),
+    )
+
+
+MODEL = Model(
+    name="consensus",
+    version=1,
+    doc="Who may vote on a proof, who voted what, and the outcome.",
+    topics=("votes",),
+    tables=(_TALLIES, _VOTES, _REFUSED),
+    fold=fold,
+    main="tallies",
+    brief=("job_id", "attempt", "proof_hash", "votes_valid", "votes_invalid", "threshold", "outcome"),
+    indexes=("create index tallies_by_outcome on tallies (outcome)",),
+)

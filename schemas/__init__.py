@@ -1,0 +1,3 @@
+"""The schemas room."""
+
+__all__: list[str] = []

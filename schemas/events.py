@@ -1,0 +1,503 @@
+"""Every event body, by the stream (topic) that its decider writes. The table `EVENTS` binds name to class and topic."""
+
+from dataclasses import dataclass
+
+from .types import Amount, Bytes16, Bytes32, EventBody, Millis, Rejection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """What a client wants done. `input` is canonical JSON that the job type understands."""
+
+    job_type: str
+    input: str
+    max_cost: Amount
+    tier: str
+    tee: bool
+    priority: int
+    deadline: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRejected(Rejection):
+    """A command that was refused and has no refusal event of its own name; may stand in any stream."""
+
+    command: str
+
+
+# ---- accounts: wallet, faucet, stake, escrow, payment (subject: account address, or `treasury`) ----
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalletCreated(EventBody):
+    """An account announced its public key."""
+
+    address: Bytes32
+    public_key: Bytes32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokensGranted(EventBody):
+    """The faucet credited test tokens: `amount` of SAGE, `gas_amount` of the gas token (base units)."""
+
+    amount: Amount
+    gas_amount: Amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staked(EventBody):
+    """Balance moved into stake; `total` is the stake afterwards, for `tier`."""
+
+    amount: Amount
+    total: Amount
+    tier: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StakeRejected(Rejection):
+    """Stake that was refused; `required` and `current` in base units."""
+
+    required: Amount = 0
+    current: Amount = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnstakeRequested(EventBody):
+    """Stake stopped counting and is locked until `unlock_at`."""
+
+    amount: Amount
+    unlock_at: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unstaked(EventBody):
+    """Unlocked stake moved back to the balance."""
+
+    amount: Amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slashed(EventBody):
+    """Stake was taken; `reporter_amount` + `burnt` + `treasury` = `amount`; `remaining` is the stake left."""
+
+    amount: Amount
+    reason: str
+    job_id: Bytes16
+    attempt: int
+    reporter: Bytes32
+    reporter_amount: Amount
+    burnt: Amount
+    treasury: Amount
+    remaining: Amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardGranted(EventBody):
+    """The reporter's part of a slash, credited to the reporter's balance."""
+
+    amount: Amount
+    slashed: Bytes32
+    reason: str
+    job_id: Bytes16
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscrowLocked(EventBody):
+    """Funds for a job left the client's balance."""
+
+    job_id: Bytes16
+    amount: Amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscrowReleased(EventBody):
+    """An approved job's escrow was divided; the parts and `refund` add up to what was locked."""
+
+    job_id: Bytes16
+    worker: Bytes32
+    worker_amount: Amount
+    protocol_amount: Amount
+    refund: Amount
+    proof_commitment: Bytes32
+    payment_nonce: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscrowRefunded(EventBody):
+    """The escrow went back to the client."""
+
+    job_id: Bytes16
+    amount: Amount
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentDue(EventBody):
+    """The worker's part of a released escrow, waiting to be encrypted under `payment_key`."""
+
+    job_id: Bytes16
+    worker: Bytes32
+    amount: Amount
+    payment_key: bytes
+    proof_commitment: Bytes32
+    payment_nonce: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentEncrypted(EventBody):
+    """The payment as a twisted ElGamal ciphertext with its proofs, bound to the proof, the job and the nonce."""
+
+    job_id: Bytes16
+    worker: Bytes32
+    payment: bytes
+    proof_commitment: Bytes32
+    payment_nonce: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentClaimed(EventBody):
+    """The worker opened a payment and took it into the public balance."""
+
+    job_id: Bytes16
+    amount: Amount
+    payment_nonce: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeesDistributed(EventBody):
+    """The treasury took in a fee (`source` is `job_fee`) or a slash (its reason); the parts add up to `amount`."""
+
+    job_id: Bytes16
+    attempt: int
+    payer: Bytes32
+    source: str
+    amount: Amount
+    burnt: Amount
+    treasury: Amount
+    stakers: Amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRejected(Rejection):
+    """A job that was not admitted; no funds moved."""
+
+    job_id: Bytes16
+
+
+# ---- workers: registration, reputation, presence (subject: address), the market (subject: `network`) ----
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRegistered(EventBody):
+    """A worker joined; `payment_key` is its ElGamal public key."""
+
+    worker: Bytes32
+    tier: str
+    gpu_model: str
+    stake: Amount
+    payment_key: bytes
+    job_types: list[str]
+    slots: int
+    attested: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidatorRegistered(EventBody):
+    """A validator joined."""
+
+    validator: Bytes32
+    stake: Amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidatorDeparted(EventBody):
+    """A validator left, by its own wish or because its stake no longer suffices."""
+
+    validator: Bytes32
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationRejected(Rejection):
+    """A registration that was refused; `required` and `current` stake in base units."""
+
+    required: Amount = 0
+    current: Amount = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReputationChanged(EventBody):
+    """Reputation moved from `before` to `after` (0..1000); `failures` is the current run of failures."""
+
+    before: int
+    after: int
+    reason: str
+    job_id: Bytes16
+    attempt: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerWentOffline(EventBody):
+    """No heartbeat for the allowed time, or repeated failures; no new jobs until it returns."""
+
+    worker: Bytes32
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerReturned(EventBody):
+    """Heartbeats came back."""
+
+    worker: Bytes32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerDeparted(EventBody):
+    """The worker left the network, or its stake no longer suffices (`reason`)."""
+
+    worker: Bytes32
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityChanged(EventBody):
+    """What the market may use of a worker: `slots` = 0 takes it out of scheduling."""
+
+    worker: Bytes32
+    tier: str
+    reputation: int
+    slots: int
+    attested: bool
+    job_types: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidatorSetChanged(EventBody):
+    """The validators from now on, in ascending order; `epoch` counts the changes."""
+
+    epoch: int
+    validators: list[Bytes32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQueued(EventBody):
+    """The market holds the job until a worker fits. `excluded` workers failed it before."""
+
+    job_id: Bytes16
+    attempt: int
+    job_type: str
+    tier: str
+    tee: bool
+    priority: int
+    submitted_at: Millis
+    excluded: list[Bytes32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobMatched(EventBody):
+    """The market gave the job to a worker and took one of its slots."""
+
+    job_id: Bytes16
+    attempt: int
+    worker: Bytes32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobWithdrawn(EventBody):
+    """The market dropped a waiting job, or freed the slot of `worker` that the attempt held."""
+
+    job_id: Bytes16
+    attempt: int
+    worker: Bytes32 | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TallyRequested(EventBody):
+    """A proof waits for judgement by the validators of `epoch`."""
+
+    job_id: Bytes16
+    attempt: int
+    proof_hash: Bytes32
+    epoch: int
+
+
+# ---- jobs (subject: job id) ----
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSubmitted(EventBody):
+    """An admitted job whose funds are in escrow."""
+
+    job_id: Bytes16
+    client: Bytes32
+    spec: JobSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobAssigned(EventBody):
+    """Attempt `attempt` (from 1) belongs to `worker`; `expires_at` is when it counts as timed out."""
+
+    job_id: Bytes16
+    attempt: int
+    worker: Bytes32
+    cost: Amount
+    expires_at: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStarted(EventBody):
+    """The worker began."""
+
+    job_id: Bytes16
+    attempt: int
+    worker: Bytes32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobReassigned(EventBody):
+    """The attempt ended without an approved proof; the job waits for another worker as `next_attempt`."""
+
+    job_id: Bytes16
+    worker: Bytes32
+    next_attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCompleted(EventBody):
+    """The proof was approved; `output_hash` is the result's BLAKE3."""
+
+    job_id: Bytes16
+    attempt: int
+    worker: Bytes32
+    proof_hash: Bytes32
+    output_hash: Bytes32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFailed(EventBody):
+    """No attempts are left; the client is refunded."""
+
+    job_id: Bytes16
+    reason: str
+    worker: Bytes32 | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCancelled(EventBody):
+    """The client took the job back; `worker` held it at that time."""
+
+    job_id: Bytes16
+    attempt: int
+    worker: Bytes32 | None = None
+
+
+# ---- proofs (subject: job id) ----
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofGenerated(EventBody):
+    """A worker's proof, admitted for judgement. `proof` is zstd; `proof_hash` = BLAKE3 of the uncompressed bytes."""
+
+    job_id: Bytes16
+    attempt: int
+    worker: Bytes32
+    output_hash: Bytes32
+    public_inputs: str
+    proof: bytes
+    proof_hash: Bytes32
+    proof_system: str
+    security_bits: int
+    backend: str
+    run_ms: int
+    prove_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofRefused(Rejection):
+    """A proof that was not admitted (too large, malformed, not the assigned worker's); nobody is slashed."""
+
+    job_id: Bytes16
+    worker: Bytes32
+
+
+# ---- votes (subject: job id) ----
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TallyOpened(EventBody):
+    """Who may vote on the proof, and how many must agree: floor(2n/3)+1 of `validators`."""
+
+    job_id: Bytes16
+    attempt: int
+    worker: Bytes32
+    proof_hash: Bytes32
+    output_hash: Bytes32
+    validators: list[Bytes32]
+    epoch: int
+    threshold: int
+    expires_at: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoteCast(EventBody):
+    """A counted vote."""
+
+    job_id: Bytes16
+    attempt: int
+    proof_hash: Bytes32
+    validator: Bytes32
+    valid: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoteRejected(Rejection):
+    """A vote that does not count."""
+
+    job_id: Bytes16
+    proof_hash: Bytes32
+    validator: Bytes32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsensusReached(EventBody):
+    """`outcome` is approved, rejected or expired; `contrary` voted against it; `reporter` first said invalid."""
+
+    job_id: Bytes16
+    attempt: int
+    worker: Bytes32
+    proof_hash: Bytes32
+    output_hash: Bytes32
+    outcome: str
+    votes_valid: int
+    votes_invalid: int
+    threshold: int
+    contrary: list[Bytes32]
+    reporter: Bytes32 | None = None
+
+
+_BY_TOPIC: dict[str, tuple[type[EventBody], ...]] = {
+    "accounts": (
+        WalletCreated, TokensGranted, Staked, StakeRejected, UnstakeRequested, Unstaked, Slashed, RewardGranted,
+        EscrowLocked, EscrowReleased, EscrowRefunded, PaymentDue, PaymentEncrypted, PaymentClaimed, FeesDistributed,
+        JobRejected,
+    ),
+    "workers": (
+        WorkerRegistered, ValidatorRegistered, ValidatorDeparted, RegistrationRejected, ReputationChanged,
+        WorkerWentOffline, WorkerReturned, WorkerDeparted, CapacityChanged, ValidatorSetChanged, JobQueued,
+        JobMatched, JobWithdrawn, TallyRequested,
+    ),
+    "jobs": (JobSubmitted, JobAssigned, JobStarted, JobReassigned, JobCompleted, JobFailed, JobCancelled),
+    "proofs": (ProofGenerated, ProofRefused),
+    "votes": (TallyOpened, VoteCast, VoteRejected, ConsensusReached),
+}  # fmt: skip
+
+#: name -> class, for every event.
+EVENTS: dict[str, type[EventBody]] = {body.__name__: body for bodies in _BY_TOPIC.values() for body in bodies} | {
+    "CommandRejected": CommandRejected
+}
+#: name -> the one topic (without prefix) it stands in; CommandRejected may stand in any.
+EVENT_TOPIC: dict[str, str] = {body.__name__: topic for topic, bodies in _BY_TOPIC.items() for body in bodies}

@@ -1,0 +1,3 @@
+"""The streams room."""
+
+__all__: list[str] = []

@@ -1,0 +1,135 @@
+"""A group member whose events and offsets are committed together (KIP-98, KIP-447), with librdkafka.
+
+One static transactional id per instance: the group metadata that travels with the offsets fences a member that lost its
+partitions, so an id per input partition (needed before KIP-447) would only cost producers. After any error whose outcome
+is unknown the whole client is thrown away; `init_transactions` of the next one fences what may still be under way
+(librdkafka has no KIP-890 yet).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from .errors import ClientLost, HistoryLost
+from .kafka_reader import to_record
+from .kafka_transactions import TRANSACTION_SECONDS, TransactionalProducer
+from .log import Assigned, Outgoing, Place, Record
+
+
+class KafkaProcessor:
+    """One consumer and one transactional producer, for the thread that made them."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        group: str,
+        topics: Sequence[str],
+        transactional_id: str,
+        on_assign: Assigned,
+        on_revoke: Assigned,
+    ) -> None:
+        self._callbacks = (on_assign, on_revoke)
+        self._failure: Exception | None = None
+        self._rebalances = 0
+        self._producer = TransactionalProducer(settings, transactional_id)
+        self._consumer = Consumer(
+            {
+                **settings,
+                "group.id": group,
+                "group.instance.id": transactional_id,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_committed",
+                "partition.assignment.strategy": "cooperative-sticky",
+                "session.timeout.ms": 10_000,
+                "heartbeat.interval.ms": 1_000,
+                "max.poll.interval.ms": 600_000,
+                "fetch.wait.max.ms": 20,
+                "fetch.queue.backoff.ms": 10,
+            }
+        )
+        self._consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+
+    # ---- assignment ----
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._rebalances += 1
+        try:
+            placed = [self._place(consumer, tp) for tp in consumer.committed(partitions, TRANSACTION_SECONDS)]
+            self._callbacks[0](sorted({tp.partition for tp in placed}))
+            consumer.incremental_assign(placed)
+        # An exception must not pass through librdkafka's callback; poll_batch raises it.
+        except Exception as error:  # noqa: BLE001
+            self._failure = error
+
+    def _place(self, consumer: Consumer, tp: TopicPartition) -> TopicPartition:
+        low, _ = consumer.get_watermark_offsets(tp, timeout=TRANSACTION_SECONDS)
+        if tp.offset < 0:
+            if low > 0:
+                raise HistoryLost(f"{tp.topic}[{tp.partition}] begins at {low}: a new group would miss what was before")
+            return TopicPartition(tp.topic, tp.partition, 0)
+        if tp.offset < low:
+            raise HistoryLost(f"{tp.topic}[{tp.partition}]: offset {tp.offset} is below the log's start {low}")
+        return TopicPartition(tp.topic, tp.partition, tp.offset)
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._rebalances += 1
+        try:
+            self._callbacks[1](sorted({tp.partition for tp in partitions}))
+        except Exception as error:  # noqa: BLE001
+            self._failure = error
+
+    # ---- records ----
+
+    def poll_batch(self, max_records: int, timeout: float) -> list[Record]:
+        """The next records: one poll, then what is there already (waiting for a full batch costs its time-out)."""
+        first = self._consumer.poll(timeout)
+        self._raise_failure()
+        if first is None:
+            return []
+        before = self._rebalances
+        messages = [first, *(self._consumer.consume(max_records - 1, 0) if max_records > 1 else ())]
+        self._raise_failure()
+        if self._rebalances != before:
+            # Some of these may belong to another member by now, or come again to this one.
+            self.rewind()
+            return []
+        return [to_record(message) for message in messages if self._is_record(message)]
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            if isinstance(failure, KafkaException):
+                raise ClientLost(str(failure.args[0])) from failure
+            raise failure
+
+    def _is_record(self, message: Any) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+            raise HistoryLost(str(error))
+        if error.fatal() or error.code() == KafkaError.FENCED_INSTANCE_ID:
+            raise ClientLost(str(error))
+        return False
+
+    # ---- transactions ----
+
+    def commit(self, outgoing: Sequence[Outgoing], offsets: Mapping[Place, int]) -> None:
+        """Write `outgoing` and the offsets in one transaction."""
+        self._producer.commit(outgoing, offsets, self._consumer.consumer_group_metadata())
+
+    def rewind(self) -> None:
+        """Seek back to the last committed offsets."""
+        try:
+            for tp in self._consumer.committed(self._consumer.assignment(), TRANSACTION_SECONDS):
+                self._consumer.seek(TopicPartition(tp.topic, tp.partition, max(tp.offset, 0)))
+        except KafkaException as error:
+            raise ClientLost(f"cannot rewind: {error.args[0].str()}") from error
+
+    def close(self) -> None:
+        """Abort what is open and leave (a static member keeps its place until the session times out)."""
+        self._producer.close()
+        self._consumer.close()

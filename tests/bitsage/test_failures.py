@@ -1,0 +1,118 @@
+"""Every known error becomes one sentence, a code and an exit code."""
+
+import importlib
+import inspect
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from bitsage.cli import failures
+from bitsage.errors import CODES, InputError
+from bitsage.nodes.errors import AnswerTimeout, CommandRefused, NotConfigured
+from bitsage.obelysk import JobInputInvalid, UnknownJobType
+from bitsage.stark import ProofRefused
+from bitsage.streams.errors import BadSettings, BrokerUnreachable, TopicDrift
+from bitsage.wallet.errors import WrongPassword
+
+ROOMS = ("wallet", "schemas", "streams", "projections", "privacy", "nodes", "obelysk", "stark")
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", [n for n in failures.EXITS if not n.startswith("cimpl")])
+def test_every_class_of_the_table_exists(name: str) -> None:
+    module, _, attribute = name.rpartition(".")
+    try:
+        assert issubclass(getattr(importlib.import_module(module), attribute), BaseException)
+    except (ImportError, AttributeError):
+        # The native Kafka client names its exception after either of two modules.
+        assert name.endswith("KafkaException")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_error_of_a_room_is_known(room: str) -> None:
+    module = importlib.import_module(f"bitsage.{room}.errors")
+    for _, found in inspect.getmembers(module, inspect.isclass):
+        if issubclass(found, Exception) and found.__module__ == module.__name__:
+            names = {f"{c.__module__}.{c.__qualname__}" for c in found.__mro__}
+            assert names & set(failures.EXITS), found
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "exit_code"),
+    [
+        (InputError("bad_amount", "x"), "bad_amount", 2),
+        (CommandRefused("below_minimum", "x"), "below_minimum", 1),
+        (AnswerTimeout("x"), "answer_timeout", 3),
+        (NotConfigured("x"), "not_configured", 2),
+        (BrokerUnreachable("x"), "broker_unreachable", 3),
+        (BadSettings("x"), "bad_kafka_settings", 2),
+        (TopicDrift("x"), "topic_drift", 1),
+        (WrongPassword(), "wrong_password", 2),
+        (JobInputInvalid("size"), "input_size", 2),
+        (UnknownJobType("x"), "unknown_job_type", 2),
+        (ProofRefused("merkle_root"), "merkle_root", 1),
+        (FileNotFoundError(2, "No such file", "x"), "file_error", 2),
+        (sqlite3.OperationalError("database is locked"), "sqlite_error", 1),
+        (KeyboardInterrupt(), "interrupted", 130),
+        (typer.Abort(), "interrupted", 130),
+        (typer.BadParameter("x"), "bad_argument", 2),
+    ],
+)
+def test_codes_and_exit_codes(error: BaseException, code: str, exit_code: int) -> None:
+    failure = failures.describe(error)
+    assert failure is not None
+    assert (failure.code, failure.exit) == (code, exit_code)
+    assert "\n" not in failure.message
+
+
+def test_a_kafka_exception_that_nobody_translated() -> None:
+    from confluent_kafka import KafkaError, KafkaException
+
+    failure = failures.describe(KafkaException(KafkaError(KafkaError._TIMED_OUT)))
+    assert failure is not None
+    assert (failure.code, failure.exit) == ("kafka_error", 3)
+
+
+def test_every_code_that_is_raised_is_in_the_table() -> None:
+    raised = set()
+    for file in (*ROOT.glob("bitsage/*.py"), *ROOT.glob("bitsage/cli/*.py")):
+        raised |= set(re.findall(r'(?:InputError|ConfigError)\(\s*"(\w+)"', file.read_text(encoding="utf-8")))
+        raised |= set(re.findall(r'read_line\(\w+, "(\w+)"\)', file.read_text(encoding="utf-8")))
+    assert raised == set(CODES)
+
+
+def app_that(fails: BaseException) -> typer.Typer:
+    app = typer.Typer(cls=failures.Commands)
+
+    @app.command()
+    def go(as_json: bool = typer.Option(False, "--json")) -> None:
+        raise fails
+
+    @app.command()
+    def other() -> None:
+        pass
+
+    return app
+
+
+def test_an_unforeseen_error_is_called_a_defect_and_shows_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = CliRunner().invoke(app_that(ValueError("odd\nthing")), ["go", "--json"])
+    assert result.exit_code == 70
+    assert "Traceback" not in result.output
+    assert result.stderr.count("\n") == 1
+    monkeypatch.setenv("SAGE_DEBUG", "1")
+    assert isinstance(CliRunner().invoke(app_that(ValueError("odd")), ["go"]).exception, ValueError)
+
+
+def test_interrupting_ends_with_130() -> None:
+    assert CliRunner().invoke(app_that(KeyboardInterrupt()), ["go"]).exit_code == 130
+
+
+def test_a_control_character_of_somebody_else_does_not_reach_the_terminal() -> None:
+    result = CliRunner().invoke(app_that(CommandRefused("malformed", "x\x1b[2Jy")), ["go"])
+    assert "\x1b" not in result.output
+    assert result.exit_code == 1

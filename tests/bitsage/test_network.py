@@ -1,0 +1,154 @@
+"""The commands against a whole network over the stand-in log: what they say when all goes well, and when it does not."""
+
+import re
+from pathlib import Path
+
+import pytest
+from testnetwork import TestNetwork, wait
+
+from bitsage.cli import jobs
+from bitsage.schemas.parameters import SAGE
+
+
+def first(ran) -> str:
+    return str(ran.json["events"][0]["event"])
+
+
+def refused(sh, line: str, reason: str, exit_code: int = 1) -> None:
+    assert sh(line, "--json", code=exit_code).json["error"]["code"] == reason
+
+
+def test_from_wallet_to_registration(sh, home: Path, network: TestNetwork) -> None:
+    assert first(sh("sage-worker create-wallet --json --no-words")) == "WalletCreated"
+    refused(sh, "sage-worker announce", "wallet_exists")
+    assert first(sh("sage-worker request-tokens --json")) == "TokensGranted"
+    refused(sh, "sage-worker request-tokens", "faucet_cooldown")
+    refused(sh, "sage-worker stake --amount 999 --gpu-tier T4", "below_minimum")
+    refused(sh, "sage-worker stake --amount 0 --gpu-tier T4", "amount_out_of_range")
+    refused(sh, "sage-worker stake --amount 21000 --gpu-tier T4", "insufficient_balance")
+    refused(sh, "sage-worker register", "stake_insufficient")
+    assert "[not_registered]" in sh("sage-worker start", code=2).stderr
+    assert first(sh("sage-worker stake --amount 1000.5 --gpu-tier T4 --json")) == "Staked"
+    refused(sh, "sage-worker register --slots 5", "slots_out_of_range")
+    registered = sh("sage-worker register --json").json["events"][0]
+    assert (registered["body"]["tier"], registered["body"]["gpu_model"]) == ("consumer", "T4")
+    assert registered["topic"] == "bitsage.workers"
+    refused(sh, "sage-validator register --name worker", "already_worker")
+    refused(sh, "sage-worker unstake --amount 2000", "unstake_too_much")
+    refused(sh, "sage-worker withdraw-stake", "nothing_to_withdraw")
+    assert first(sh("sage-worker unstake --amount 0.5 --json")) == "UnstakeRequested"
+    refused(sh, "sage-worker withdraw-stake", "stake_locked")
+    status = sh("sage-worker status --json").json
+    assert (status["registered"], status["stake"], status["jobs"]) == (True, str(1000 * SAGE), [])
+    balance = sh("sage-worker balance --json").json
+    assert (balance["balance"], balance["unstaking"]) == (str(18_999 * SAGE + SAGE // 2), str(SAGE // 2))
+    assert sh(f"sage account show {balance['account']} --json").json == balance
+    assert "18999.5 SAGE" in sh("sage-worker balance").stdout
+    assert first(sh("sage-worker depart --json")) == "WorkerDeparted"
+    refused(sh, "sage-worker depart", "not_registered")
+
+
+def test_a_wallet_made_offline_is_announced_later(sh, network: TestNetwork) -> None:
+    sh("sage-worker create-wallet --offline --no-words")
+    refused(sh, "sage-worker request-tokens", "no_wallet")
+    assert first(sh("sage-worker announce --json")) == "WalletCreated"
+
+
+def test_a_validator_joins_and_leaves(sh, network: TestNetwork) -> None:
+    sh("sage-validator create-wallet --no-words")
+    sh("sage-validator request-tokens")
+    refused(sh, "sage-validator stake --amount 9999", "below_minimum")
+    assert "[not_registered]" in sh("sage-validator start", code=2).stderr
+    sh("sage-validator stake")
+    assert first(sh("sage-validator register --json")) == "ValidatorRegistered"
+    refused(sh, "sage-validator register", "already_registered")
+    status = sh("sage-validator status --json").json
+    assert (status["registered"], status["stake"], status["votes"]) == (True, str(10_000 * SAGE), 0)
+    assert "registered" in sh("sage-validator status").stdout
+    sh("sage-validator depart")
+    assert sh("sage-validator status --json").json["registered"] is False
+
+
+def test_a_job_from_submission_to_claim_and_audit(sh, network: TestNetwork) -> None:
+    for n in range(1, 5):
+        network.validator(n)
+    for line in ("create-wallet --no-words", "request-tokens", "stake --amount 1000 --gpu-tier T4", "register"):
+        sh(f"sage-worker {line}")
+    start_worker(network)
+    ran = sh("sage-coordinator submit-job --type matmul --size 16 --seed 1 --wait --timeout 60 --json --no-words")
+    assert ran.json["outcome"] == "completed"
+    assert "made the wallet client" in ran.stderr
+    assert "TokensGranted" in ran.stderr
+    job = ran.json["job_id"]
+    names = [event["event"] for event in ran.json["events"]]
+    assert names.index("EscrowLocked") < names.index("ProofGenerated") < names.index("PaymentEncrypted")
+    checked = sh(f"sage-coordinator verify-proof {job} --json").json
+    assert (checked["valid"], checked["proofs"][0]["decision"]) == (True, "approved")
+    assert "valid, verified in" in sh(f"sage-coordinator verify-proof {job}").stdout
+    assert sh(f"sage-coordinator wait-job {job} --json").json["outcome"] == "completed"
+    refused(sh, f"sage-coordinator cancel-job {job}", "job_over")
+    assert sh("sage-worker claim --json").json["total"] == str(8 * SAGE)
+    refused(sh, f"sage-worker claim {job}", "already_claimed")
+    refused(sh, f"sage-worker claim {'0' * 32}", "no_payment")
+    assert "no payment waits" in sh("sage-worker claim-payments").stdout
+    watched = sh(f"sage watch {job}").stdout
+    assert re.search(r"PaymentClaimed\s+bitsage.accounts\[\d\]@\d+\s+amount=8 SAGE", watched)
+    assert [row["state"] for row in sh("sage-coordinator list-jobs --state paid --json").json] == ["paid"]
+    assert sh(f"sage-coordinator show-job {job} --json").json["client"].startswith("0x")
+    assert job in sh("sage-coordinator list-jobs").stdout
+    verdict = sh("sage audit verify --json").json
+    assert verdict["holds"], verdict
+    assert "the log holds" in sh("sage audit verify --no-proofs").stdout
+
+
+def start_worker(network: TestNetwork) -> None:
+    """Run the worker of the home folder's keystore, as `sage-worker start` does, in a thread."""
+    from bitsage.cli.context import load_key
+    from bitsage.nodes.client import Client
+    from bitsage.nodes.worker import WorkerNode
+
+    network.run(WorkerNode(Client(network.log, network.network, load_key("worker")), network.folder / "w"))
+
+
+def test_refused_jobs(sh, network: TestNetwork, monkeypatch) -> None:
+    submit = "sage-coordinator submit-job --type matmul --size 16 --no-words"
+    refused(sh, f"{submit} --max-cost 30000", "insufficient_balance")
+    refused(sh, f"{submit} --max-cost 0.000001", "cost_not_divisible")
+    refused(sh, f"{submit} --max-cost 0", "amount_out_of_range")
+    refused(sh, f"{submit} --priority 11", "priority_out_of_range")
+    refused(sh, f"{submit} --deadline 2020-01-01T00:00Z", "deadline_passed")
+    refused(sh, f"{submit} --deadline 31d", "deadline_too_far")
+    assert sh("sage-coordinator balance --json").json["balance"] == str(20_000 * SAGE)
+    monkeypatch.setattr(jobs, "_UNKNOWN_S", 0.5)
+    refused(sh, f"sage-coordinator wait-job {'0' * 32}", "unknown_job", 2)
+    refused(sh, f"sage-coordinator verify-proof {'0' * 32}", "unknown_job", 2)
+    refused(sh, f"sage-coordinator show-job {'0' * 32}", "unknown_job", 2)
+
+
+def test_a_job_that_waits_can_be_cancelled_by_its_client_alone(sh, network: TestNetwork) -> None:
+    job = sh("sage-coordinator submit-job --type matmul --size 16 --no-words --json").json["job_id"]
+    refused(sh, f"sage-coordinator verify-proof {job}", "no_proof", 2)
+    wait(lambda: sh("sage-coordinator list-jobs --json").json)
+    refused(sh, f"sage-coordinator wait-job {job} --timeout 0.3", "answer_timeout", 3)
+    sh("sage-coordinator create-client --name other --no-words")
+    refused(sh, f"sage-coordinator cancel-job {job} --name other", "not_client")
+    assert first(sh(f"sage-coordinator cancel-job {job} --json")) == "JobCancelled"
+    assert sh(f"sage-coordinator wait-job {job} --json", code=1).json["outcome"] == "cancelled"
+    wait(lambda: sh("sage-coordinator balance --json").json["balance"] == str(20_000 * SAGE))
+
+
+def test_no_coordinator_answers(sh, network: TestNetwork, monkeypatch) -> None:
+    from bitsage.nodes.client import Client
+
+    network.close()
+    real = Client.ask_prepared
+    monkeypatch.setattr(Client, "ask_prepared", lambda self, prepared, timeout=0.3: real(self, prepared, 0.3))
+    ran = sh("sage-worker create-wallet --no-words --json", code=3)
+    assert ran.json["error"]["code"] == "answer_timeout"
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_watch_all_shows_what_was(sh, network: TestNetwork, form: str) -> None:
+    sh("sage-worker create-wallet --no-words")
+    ran = sh("sage watch --all --no-follow" + (" --json" if form == "json" else ""))
+    assert "WalletCreated" in ran.stdout

@@ -1,0 +1,166 @@
+"""`sage proof`: exit codes, forms and messages."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from bitsage.cli.proof import proof_app
+from bitsage.stark import PcsConfig, Proof
+from bitsage.stark.examples import plonk
+
+DATA = Path(__file__).parent.parent / "data" / "stwo"
+GRAPH = str(DATA / "graphs" / "simple_k3_lift7.air.json")
+PARAMS = str(DATA / "graphs" / "simple_k3_lift7.gparams.json")
+PROOF = json.loads((DATA / "simple_k3_lift7.json").read_text())["proof"]
+UNPINNED = "--allow-unpinned-preprocessed"
+
+
+def run(*args: str | Path) -> Any:
+    return CliRunner().invoke(proof_app, [str(a) for a in args])
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A directory with a proof, a changed proof, garbage, and pinned parameters."""
+    (tmp_path / "proof.json").write_text(json.dumps(PROOF))
+    (tmp_path / "changed.json").write_text(json.dumps({**PROOF, "proof_of_work": PROOF["proof_of_work"] + 1}))
+    (tmp_path / "garbage.json").write_bytes(b"\xff" * 100)
+    params = json.loads(Path(PARAMS).read_text())
+    pinned = {**params, "preprocessed_root": bytes(PROOF["commitments"][0]).hex()}
+    (tmp_path / "pinned.json").write_text(json.dumps(pinned))
+    (tmp_path / "bundle.json").write_text(json.dumps({"params": pinned, "proof": PROOF}))
+    (tmp_path / "proof.bin").write_bytes(Proof.from_json(PROOF).to_bytes())
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["proof.json", "proof.bin", "bundle.json"])
+def test_accepted_proofs_exit_0(files: Path, name: str) -> None:
+    result = run("verify", "--air", GRAPH, "--params", files / "pinned.json", files / name)
+    assert result.exit_code == 0, result.output
+    assert "accepted: simple, 16 conjectured security bits" in result.output
+
+
+def test_a_bundle_brings_its_parameters(files: Path) -> None:
+    assert run("verify", "--air", GRAPH, files / "bundle.json").exit_code == 0
+    result = run("verify", "--air", GRAPH, files / "proof.json")
+    assert result.exit_code == 2
+    assert "--params" in result.stderr
+
+
+def test_json_output(files: Path) -> None:
+    result = run("verify", "--air", GRAPH, files / "bundle.json", "--json")
+    shown = json.loads(result.stdout)
+    assert shown["accepted"] is True
+    assert shown["digest"] == json.loads((DATA / "simple_k3_lift7.json").read_text())["digest"]
+    result = run("verify", "--air", GRAPH, "--params", files / "pinned.json", files / "changed.json", "--json")
+    shown = json.loads(result.stdout)
+    assert (result.exit_code, shown["accepted"], shown["reason"]) == (1, False, "proof_of_work")
+    result = run("verify", "--air", GRAPH, files / "garbage.json", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["reason"]) == (2, "unreadable")
+
+
+def test_refused_proofs_exit_1_with_the_reason(files: Path) -> None:
+    result = run("verify", "--air", GRAPH, "--params", files / "pinned.json", files / "changed.json")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("refused: proof_of_work")
+
+
+def test_an_unpinned_root_needs_consent(files: Path) -> None:
+    arguments = ("verify", "--air", GRAPH, "--params", PARAMS, files / "proof.json")
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "preprocessed_root_unpinned" in result.stderr
+    assert run(*arguments, UNPINNED).exit_code == 0
+
+
+def test_required_bits(files: Path) -> None:
+    arguments = ("verify", "--air", GRAPH, files / "bundle.json", "--required-bits")
+    assert run(*arguments, "16").exit_code == 0
+    result = run(*arguments, "17")
+    assert result.exit_code == 1
+    assert "security_too_low" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["garbage.json", "missing.json", "."])
+def test_unreadable_files_exit_2(files: Path, name: str) -> None:
+    for arguments in (
+        ("verify", "--air", GRAPH, "--params", PARAMS, files / name),
+        ("verify", "--air", files / name, "--params", PARAMS, files / "proof.json"),
+        ("verify", "--air", GRAPH, "--params", files / name, files / "proof.json"),
+        ("show", files / name),
+        ("convert", files / name, files / "out"),
+        ("prove", "--air", files / name, "--params", PARAMS, "--trace", PARAMS, "--out", files / "out"),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 2, arguments
+        assert result.stderr.splitlines()[-1].startswith("unreadable:")
+        assert "Traceback" not in result.output
+
+
+def test_an_oversized_file_is_not_read(files: Path) -> None:
+    (files / "big").write_bytes(b" " * ((1 << 23) + 1))
+    assert run("show", files / "big").exit_code == 2
+
+
+def test_convert_goes_back_and_forth(files: Path) -> None:
+    assert run("convert", files / "proof.json", files / "a.bin", "--to", "binary").exit_code == 0
+    assert (files / "a.bin").read_bytes() == (files / "proof.bin").read_bytes()
+    assert run("convert", files / "a.bin", files / "b.json").exit_code == 0
+    assert json.loads((files / "b.json").read_text()) == PROOF
+    result = run("convert", files / "a.bin", files / "c.json", "--to", "bundle")
+    assert result.exit_code == 2
+    assert "parameters" in result.stderr
+    assert run("convert", files / "bundle.json", files / "d.json", "--to", "bundle").exit_code == 0
+    assert run("verify", "--air", GRAPH, files / "d.json").exit_code == 0
+    assert run("convert", files / "a.bin", files / "no" / "such").exit_code == 2
+
+
+def test_show_lists_the_facts(files: Path) -> None:
+    plain = run("show", files / "proof.bin")
+    assert plain.exit_code == 0
+    assert "security_bits" in plain.output
+    facts = json.loads(run("show", files / "bundle.json", "--json").stdout)
+    assert facts["columns"] == [2, 8, 16, 8]
+    assert facts["n_queries"] == 3
+    assert facts["commitments"][0] == bytes(PROOF["commitments"][0]).hex()
+
+
+def test_prove_then_verify(tmp_path: Path) -> None:
+    air, params, trace = plonk(PcsConfig(), 5, mul_every=3)
+    for name, value in (("air", air), ("params", params), ("trace", trace)):
+        (tmp_path / name).write_text(json.dumps(value.to_json()))
+    common = ("--air", tmp_path / "air", "--params", tmp_path / "params")
+    made = run("prove", *common, "--trace", tmp_path / "trace", "--out", tmp_path / "proof")
+    assert made.exit_code == 0, made.output
+    assert "proof_of_work" in made.stderr
+    assert run("verify", "--air", tmp_path / "air", tmp_path / "proof").exit_code == 0
+    broken = trace.to_json()
+    broken["trace"][0][3][5] += 1
+    (tmp_path / "trace").write_text(json.dumps(broken))
+    refused = run("prove", *common, "--trace", tmp_path / "trace", "--out", tmp_path / "other")
+    assert refused.exit_code == 1
+    assert "cannot be proven" in refused.stderr
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_real_process(files: Path) -> None:
+    command = [sys.executable, "-c", "from bitsage.cli.proof import proof_app; proof_app()"]
+    verify = [*command, "verify", "--air", GRAPH]
+    accepted = subprocess.run([*verify, str(files / "bundle.json")], capture_output=True, text=True, check=False)
+    assert (accepted.returncode, accepted.stderr) == (0, "")
+    refused = subprocess.run(
+        [*verify, "--params", str(files / "pinned.json"), str(files / "changed.json")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("refused: proof_of_work")
+    assert refused.stdout == ""

@@ -1,0 +1,132 @@
+"""The coordinator is killed 15 times while it works off 20,000 commands: nothing is lost, doubled or minted."""
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from crash_network import NETWORK
+from testnetwork import spec
+
+from bitsage.nodes.audit import Verdict, audit
+from bitsage.nodes.audit_events import EventAudit
+from bitsage.nodes.signing import CommandSigner
+from bitsage.processors.model import account_subject, job_subject
+from bitsage.schemas.commands import (
+    CancelJob,
+    CreateWallet,
+    RequestTokens,
+    RequestUnstake,
+    StakeTokens,
+    SubmitJob,
+    WithdrawStake,
+)
+from bitsage.schemas.ids import job_id
+from bitsage.schemas.parameters import SAGE
+from bitsage.streams.kafka_log import KafkaLog
+from bitsage.streams.log import Outgoing
+from bitsage.streams.topics import TOPICS, topic_name
+from bitsage.wallet import Key
+
+ACCOUNTS, KILLS = 1_000, 15
+SUPPORT = Path(__file__).parents[1] / "support"
+COMMANDS = topic_name("commands")
+
+
+def commands_of(n: int) -> tuple[list[Outgoing], list[bytes]]:
+    """20 signed commands of one account, some of which must be refused, and their ids."""
+    key = Key(5_000_000 + n)
+    signer, own = CommandSigner(key, NETWORK.chain_id), account_subject(key.address)
+    bodies = [CreateWallet(), RequestTokens(), CreateWallet(), RequestTokens()]
+    bodies += [StakeTokens(amount=k * 100 * SAGE, tier="consumer") for k in (1, 10, 10, 20, 30, 5)]
+    bodies += [RequestUnstake(amount=500 * SAGE), WithdrawStake(), RequestUnstake(amount=10**9 * SAGE)]
+    prepared = [signer.sign(own, body) for body in bodies]
+    for seed in range(3):
+        asked = signer.sign(own, SubmitJob(spec=spec(seed=seed, cost=100)))
+        prepared.append(asked)
+        prepared.append(signer.sign(job_subject(job_id(key.address, asked.envelope.id)), CancelJob()))
+    prepared.append(signer.sign(own, SubmitJob(spec=spec(cost=10**8))))
+    return [p.record for p in prepared], [p.envelope.id for p in prepared]
+
+
+def start(bootstrap: str, folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, str(SUPPORT / "crashing_coordinator.py"), bootstrap, str(folder)]
+    with (folder.parent / "coordinator.log").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log)
+
+
+def handled(log: KafkaLog) -> tuple[int, int]:
+    """(offsets that the group has committed, the end of the commands), summed over the partitions."""
+    places = [(COMMANDS, p) for p in range(TOPICS["commands"].partitions)]
+    reader = log.reader(dict.fromkeys(places, 0), follow=False)
+    try:
+        ends = reader.end_offsets()
+    finally:
+        reader.close()
+    done = log.committed("bitsage-coordinator", places)
+    # A control record at the very end is nobody's to commit.
+    return sum(done.values()), sum(ends.values())
+
+
+def count(log: KafkaLog) -> int:
+    reader = log.reader({(COMMANDS, p): 0 for p in range(TOPICS["commands"].partitions)}, follow=False)
+    total = 0
+    while records := reader.read(5_000, 10.0):
+        total += len(records)
+    reader.close()
+    return total
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_fifteen_kills_lose_double_and_mint_nothing(fresh_topics: object, kafka: object, tmp_path: Path) -> None:
+    bootstrap: str = kafka.bootstrap  # type: ignore[attr-defined]
+    log = KafkaLog({"bootstrap.servers": bootstrap})
+    chance = random.Random(20_000)
+    records, ids = [], []
+    for n in range(ACCOUNTS):
+        mine, names = commands_of(n)
+        records.append(mine)
+        ids += names
+    assert len(ids) == 20 * ACCOUNTS
+    producer = log.producer()
+    # Interleaved, so that every partition always has work.
+    producer.send_many([account[k] for k in range(20) for account in records])
+    producer.close()
+    folder = tmp_path / "state"
+    process = start(bootstrap, folder)
+    killed = 0
+    last, quiet_since = (-1, -1), time.monotonic()
+    try:
+        while True:
+            time.sleep(chance.uniform(1.5, 5.0) if killed < KILLS else 1.0)
+            now = handled(log)
+            if now != last:
+                last, quiet_since = now, time.monotonic()
+            if killed < KILLS:
+                process.kill()
+                process.wait()
+                killed += 1
+                process = start(bootstrap, folder)
+            elif time.monotonic() - quiet_since > 15:
+                break
+            assert process.poll() is None, (tmp_path / "coordinator.log").read_text()[-3000:]
+    finally:
+        process.terminate()
+        process.wait(60)
+    assert killed == KILLS
+
+    verdict = Verdict()
+    events = EventAudit(NETWORK, verdict)
+    events.read(log, lambda *_: None)
+    assert verdict.findings == []
+    answered = {cause for cause, _ in events.by_cause}
+    assert set(ids) <= answered, f"{len(set(ids) - answered)} commands have no answer"
+    full = audit(log, NETWORK)
+    assert full.findings == []
+    assert full.counts["commands executed again"] == count(log)
+    assert full.counts["supply conserved"] == 1
+    assert full.counts["commands executed again"] > 20 * ACCOUNTS

@@ -1,0 +1,31 @@
+"""The life of a job on the real broker, all nodes in this process (tests/e2e/lifecycle.sh runs them apart)."""
+
+from pathlib import Path
+
+import pytest
+from testnetwork import running, spec, wait
+
+from bitsage.nodes.audit import audit
+from bitsage.nodes.claims import claim, claimable
+from bitsage.schemas.events import JobCompleted
+from bitsage.schemas.parameters import SAGE
+from bitsage.streams.kafka_log import KafkaLog
+from bitsage.streams.local_kafka import LocalKafka
+
+
+@pytest.mark.kafka
+def test_a_job_is_proven_judged_and_paid_on_a_real_broker(fresh_topics: LocalKafka, tmp_path: Path) -> None:
+    log = KafkaLog({"bootstrap.servers": fresh_topics.bootstrap})
+    with running(log, tmp_path) as network:
+        for n in range(1, 5):
+            network.validator(n)
+        worker = network.worker(10)
+        client = network.funded(20)
+        job_id, _ = client.submit_job(spec())
+        ended = client.wait_job(job_id, 60)
+        assert isinstance(ended.body, JobCompleted)
+        amount, _ = claim(worker, wait(lambda: claimable(worker))[0])
+        assert amount == 8 * SAGE
+    verdict = audit(log, network.network, live=tmp_path / "coordinator" / "projections")
+    assert verdict.findings == []
+    assert verdict.counts["state hashes"] == 6

@@ -1,0 +1,141 @@
+"""The timer: what it says, when, and how often."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testnetwork import TestNetwork, key, spec
+
+from bitsage.nodes.timer import Presence, Timer
+from bitsage.processors.model import account_subject, job_subject
+from bitsage.schemas import events as e
+from bitsage.schemas.commands import CloseTally, ReportPresence, TimeoutElapsed
+from bitsage.schemas.heartbeat import Heartbeat
+from bitsage.schemas.types import EventEnvelope
+from bitsage.streams.log import Record
+from bitsage.streams.memory_log import InMemoryLog
+
+JOB, WORKER = b"j" * 16, key(1).address
+SUBJECT = account_subject(WORKER)
+
+
+@pytest.fixture
+def timer(tmp_path: Path) -> Timer:
+    network = TestNetwork(InMemoryLog(), tmp_path)
+    return Timer(network.log, network.network, network.client(0).signer, tmp_path)
+
+
+def tell(timer: Timer, *bodies: Any) -> None:
+    for body in bodies:
+        subject = job_subject(JOB) if hasattr(body, "job_id") else SUBJECT
+        head = EventEnvelope(
+            id=bytes(16), type="", subject=subject, sequence=1, previous=bytes(32), at=0, cause=bytes(16),
+            correlation=bytes(16), actor=bytes(32), public_key=bytes(32), signature=bytes(64), command="", nonce=0,
+            payload_hash=bytes(32),
+        )  # fmt: skip
+        timer.fold(Record("t", 0, 0, 0, None, None, ()), head, body)
+
+
+def registered() -> e.WorkerRegistered:
+    return e.WorkerRegistered(
+        worker=WORKER, tier="consumer", gpu_model="T4", stake=1, payment_key=b"", job_types=[], slots=1, attested=False
+    )
+
+
+def submitted() -> e.JobSubmitted:
+    return e.JobSubmitted(job_id=JOB, client=WORKER, spec=spec(deadline=50_000))
+
+
+def assigned(attempt: int = 1, expires_at: int = 40_000) -> e.JobAssigned:
+    return e.JobAssigned(job_id=JOB, attempt=attempt, worker=WORKER, cost=1, expires_at=expires_at)
+
+
+def proof() -> e.ProofGenerated:
+    return e.ProofGenerated(
+        job_id=JOB, attempt=1, worker=WORKER, output_hash=bytes(32), public_inputs="", proof=b"", proof_hash=bytes(32),
+        proof_system="", security_bits=96, backend="", run_ms=0, prove_ms=0,
+    )  # fmt: skip
+
+
+def opened() -> e.TallyOpened:
+    return e.TallyOpened(
+        job_id=JOB, attempt=1, worker=WORKER, proof_hash=bytes(32), output_hash=bytes(32), validators=[], epoch=1,
+        threshold=1, expires_at=45_000,
+    )  # fmt: skip
+
+
+def test_an_attempt_and_a_job_run_out_of_time(timer: Timer) -> None:
+    tell(timer, submitted())
+    assert timer.due(49_999) == []
+    assert timer.due(50_000) == [(job_subject(JOB), TimeoutElapsed(kind="deadline", attempt=1))]
+    tell(timer, assigned())
+    timer.workers[SUBJECT] = Presence(True, 10**9)
+    assert timer.due(39_999) == []
+    assert timer.due(40_000) == [(job_subject(JOB), TimeoutElapsed(kind="attempt", attempt=1))]
+
+
+def test_nothing_is_said_while_a_proof_is_judged_and_the_tally_has_its_own_end(timer: Timer) -> None:
+    tell(timer, submitted(), assigned(), proof(), opened())
+    timer.workers[SUBJECT] = Presence(True, 10**9)
+    assert timer.due(44_999) == []
+    assert timer.due(45_000) == [(job_subject(JOB), CloseTally(proof_hash=bytes(32)))]
+
+
+def test_an_observation_is_repeated_only_after_a_while(timer: Timer) -> None:
+    tell(timer, submitted())
+    assert len(timer.due(60_000)) == 1
+    assert timer.due(69_999) == []
+    assert len(timer.due(70_000)) == 1
+
+
+def test_only_what_this_process_decides_for(timer: Timer) -> None:
+    tell(timer, submitted())
+    timer.owns = lambda subject: False
+    assert timer.due(60_000) == []
+
+
+def test_a_silent_worker_is_reported_and_a_returning_one_too(timer: Timer) -> None:
+    timer.workers[SUBJECT] = Presence(True, 10_000)
+    assert timer.due(12_000) == []
+    assert timer.due(12_001) == [(SUBJECT, ReportPresence(online=False, last_seen=10_000))]
+    timer.workers[SUBJECT] = Presence(False, 20_000)
+    assert timer.due(21_000) == [(SUBJECT, ReportPresence(online=True, last_seen=20_000))]
+
+
+def test_the_jobs_of_an_offline_worker_are_given_away(timer: Timer) -> None:
+    tell(timer, registered(), submitted(), assigned())
+    tell(timer, e.WorkerWentOffline(worker=WORKER, reason="heartbeat_lost"))
+    assert (job_subject(JOB), TimeoutElapsed(kind="worker_offline", attempt=1)) in timer.due(30_000)
+
+
+def test_who_left_gave_its_jobs_up_and_who_was_put_out_may_finish(timer: Timer) -> None:
+    tell(timer, registered(), submitted(), assigned())
+    tell(timer, e.WorkerDeparted(worker=WORKER, reason="stake_insufficient"))
+    assert timer.due(30_000) == []
+    tell(timer, registered(), e.WorkerDeparted(worker=WORKER, reason="own_wish"))
+    assert timer.due(30_000) == [(job_subject(JOB), TimeoutElapsed(kind="worker_offline", attempt=1))]
+    tell(timer, registered())
+    assert timer.due(35_000) == []
+
+
+def test_a_suspended_worker_is_not_brought_back_by_heartbeats(timer: Timer) -> None:
+    tell(timer, registered(), e.WorkerWentOffline(worker=WORKER, reason="repeated_failures"))
+    assert timer.due(10**6) == []
+
+
+def hear(timer: Timer, signer: Any, subject: str, **changes: Any) -> None:
+    signed = signer.sign(subject, Heartbeat(running=0, slots=1, version=""), topic="heartbeats", **changes)
+    timer._hear(Record("t", 0, 0, 0, None, signed.record.value, ()))
+
+
+def test_a_heartbeat_counts_when_it_is_fresh_and_the_workers_own(timer: Timer, tmp_path: Path) -> None:
+    network = TestNetwork(InMemoryLog(), tmp_path)
+    own, stranger = network.client(1).signer, network.client(2).signer
+    timer.workers[SUBJECT] = Presence(True, 5)
+    hear(timer, stranger, SUBJECT)
+    hear(timer, own, SUBJECT, at=1_000)
+    timer._hear(Record("t", 0, 0, 0, None, b"garbage", ()))
+    timer._hear(Record("t", 0, 0, 0, None, None, ()))
+    assert timer.workers[SUBJECT].last_seen == 5
+    hear(timer, own, SUBJECT)
+    assert timer.workers[SUBJECT].last_seen > 1_700_000_000_000

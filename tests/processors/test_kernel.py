@@ -1,0 +1,192 @@
+"""The kernel: what a command goes through before its decider, and how streams are staged."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from bitsage.processors.kernel import Stream, Streams, decide, fold, is_routable, nonce_key, subject_kind
+from bitsage.processors.model import NETWORK, TREASURY, Rules, account_subject
+from bitsage.schemas.commands import CreateWallet, OfferCapacity, RequestTokens
+from bitsage.schemas.events import CommandRejected, TokensGranted, WalletCreated
+from bitsage.schemas.parameters import Parameters
+from bitsage.schemas.types import CommandEnvelope, EventEnvelope
+
+OWNER, OTHER, AUTHORITY = (bytes([n]) * 32 for n in (1, 2, 9))
+SUBJECT = account_subject(OWNER)
+NOW = 1_790_000_000_000
+
+
+def rules() -> Rules:
+    return Rules(Parameters(), checks=None, authorities=frozenset({AUTHORITY}))  # type: ignore[arg-type]
+
+
+def envelope(kind: str = "CreateWallet", **changes: Any) -> CommandEnvelope:
+    values: dict[str, Any] = {
+        "id": bytes(16),
+        "type": kind,
+        "subject": SUBJECT,
+        "at": NOW,
+        "correlation": bytes(16),
+        "actor": OWNER,
+        "public_key": bytes(32),
+        "nonce": 10,
+        "signature": bytes(64),
+    }
+    return CommandEnvelope(**(values | changes))
+
+
+def event(sequence: int, nonce: int, actor: bytes = OWNER, **changes: Any) -> EventEnvelope:
+    values: dict[str, Any] = {
+        "id": bytes(16),
+        "type": "WalletCreated",
+        "subject": SUBJECT,
+        "sequence": sequence,
+        "previous": bytes(32),
+        "at": NOW,
+        "cause": bytes(16),
+        "correlation": bytes(16),
+        "actor": actor,
+        "public_key": bytes(32),
+        "signature": bytes(64),
+        "command": "CreateWallet",
+        "nonce": nonce,
+        "payload_hash": bytes(32),
+    }
+    return EventEnvelope(**(values | changes))
+
+
+def ask(streams: Streams, head: CommandEnvelope, body: Any = None, **changes: Any) -> Any:
+    options: dict[str, Any] = {"logged_at": NOW, "refusal": None}
+    topic, events = decide(streams, head, body or CreateWallet(), rules(), **(options | changes))
+    assert topic in ("accounts", "workers")
+    assert len(events) == 1
+    return events[0]
+
+
+def with_wallet(nonce: int = 10) -> Streams:
+    streams = Streams()
+    body = WalletCreated(address=OWNER, public_key=bytes(32))
+    streams.put(
+        "accounts", SUBJECT, fold(streams.get("accounts", SUBJECT), "accounts", event(1, nonce), body, b"h" * 32)
+    )
+    streams.commit()
+    return streams
+
+
+@pytest.mark.parametrize(
+    ("subject", "kind"),
+    [
+        (SUBJECT, "address"),
+        (SUBJECT.upper(), None),
+        (SUBJECT + "\n", None),
+        ("0x" + "1" * 63, None),
+        ("a" * 32, "job"),
+        ("A" * 32, None),
+        (NETWORK, "network"),
+        (TREASURY, "treasury"),
+        ("", None),
+        ("x" * 100_000, None),
+    ],
+)
+def test_subjects(subject: str, kind: str | None) -> None:
+    assert subject_kind(subject) == kind
+    assert is_routable(envelope(subject=subject)) is (kind in ("address", "treasury"))
+
+
+def test_an_unknown_command_is_not_routable() -> None:
+    assert not is_routable(envelope("Mint"))
+
+
+def test_the_owner_is_heard() -> None:
+    assert isinstance(ask(Streams(), envelope()), WalletCreated)
+
+
+def test_somebody_else_is_not_the_owner() -> None:
+    assert ask(Streams(), envelope(actor=OTHER)).reason == "not_owner"
+
+
+def test_only_the_authority_signs_follow_ups() -> None:
+    body = OfferCapacity(worker=OWNER, tier="consumer", reputation=1, slots=1, attested=False, job_types=["matmul"])
+    head = envelope("OfferCapacity", subject=NETWORK)
+    assert ask(Streams(), head, body).reason == "not_authorized"
+    assert not isinstance(ask(Streams(), dataclasses.replace(head, actor=AUTHORITY), body), CommandRejected)
+
+
+@pytest.mark.parametrize("finding", ["bad_signature", "unknown_key"])
+def test_a_bad_signature_comes_first(finding: str) -> None:
+    assert ask(Streams(), envelope(actor=OTHER), refusal=finding).reason == finding
+
+
+@pytest.mark.parametrize(("nonce", "fresh"), [(9, False), (10, False), (11, True), (-1, False), (2**62, True)])
+def test_a_nonce_must_rise(nonce: int, fresh: bool) -> None:
+    answer = ask(with_wallet(10), envelope("RequestTokens", nonce=nonce), RequestTokens())
+    assert isinstance(answer, TokensGranted) is fresh
+    assert fresh or answer.reason == "nonce_reused"
+
+
+def test_lanes_and_signers_have_nonces_of_their_own() -> None:
+    streams = with_wallet(10)
+    assert isinstance(ask(streams, envelope("RequestTokens", nonce=(1 << 56) + 1), RequestTokens()), TokensGranted)
+    assert nonce_key(OWNER, (3 << 56) | 7) == (OWNER.hex() + "/3", 7)
+    assert ask(streams, envelope("RequestTokens", nonce=1, actor=OTHER), RequestTokens()).reason == "not_owner"
+
+
+@pytest.mark.parametrize(("drift", "heard"), [(299_000, True), (-299_000, True), (301_000, False), (-301_000, False)])
+def test_a_clock_may_be_off_by_five_minutes(drift: int, heard: bool) -> None:
+    answer = ask(Streams(), envelope(at=NOW + drift))
+    assert isinstance(answer, WalletCreated) is heard
+    assert heard or answer.reason == "clock_skew"
+
+
+def test_follow_ups_keep_the_time_of_their_cause() -> None:
+    body = OfferCapacity(worker=OWNER, tier="consumer", reputation=1, slots=1, attested=False, job_types=["matmul"])
+    head = envelope("OfferCapacity", subject=NETWORK, actor=AUTHORITY, at=NOW - 10**9)
+    assert not isinstance(ask(Streams(), head, body), CommandRejected)
+
+
+@pytest.mark.parametrize("reason", ["bad_signature", "unknown_key", "not_owner", "not_authorized", "clock_skew"])
+def test_refusals_of_strangers_do_not_use_up_a_nonce(reason: str) -> None:
+    streams = with_wallet(10)
+    before = streams.get("accounts", SUBJECT)
+    after = fold(before, "accounts", event(2, 99), CommandRejected(command="x", reason=reason), b"i" * 32)
+    assert after.nonces == before.nonces
+    assert (after.sequence, after.previous) == (2, b"i" * 32)
+
+
+def test_a_refusal_by_a_rule_uses_up_its_nonce() -> None:
+    before = with_wallet(10).get("accounts", SUBJECT)
+    rejected = CommandRejected(command="CreateWallet", reason="wallet_exists")
+    after = fold(before, "accounts", event(2, 99), rejected, b"i" * 32)
+    assert after.nonces == {OWNER.hex() + "/0": 99}
+
+
+def test_a_record_that_failed_leaves_no_trace_and_the_batch_before_it_stays() -> None:
+    streams = Streams()
+    streams.put("accounts", SUBJECT, Stream(None, 1))
+    streams.keep()
+    streams.put("accounts", SUBJECT, Stream(None, 2))
+    assert streams.get("accounts", SUBJECT).sequence == 2
+    streams.undo()
+    assert streams.get("accounts", SUBJECT).sequence == 1
+    assert streams.commit() == [("accounts", SUBJECT)]
+    streams.put("accounts", SUBJECT, Stream(None, 3))
+    streams.keep()
+    streams.abort()
+    assert streams.get("accounts", SUBJECT).sequence == 1
+    assert [stream.sequence for _, stream in streams.items()] == [1]
+
+
+def test_streams_of_other_processes_are_dropped() -> None:
+    streams = with_wallet()
+    streams.drop(lambda subject: subject == SUBJECT)
+    assert list(streams.items()) == []
+
+
+def test_there_is_no_stream_without_a_decider() -> None:
+    streams = Streams()
+    for topic, subject in (("jobs", SUBJECT), ("accounts", "nobody"), ("heartbeats", SUBJECT)):
+        with pytest.raises(KeyError):
+            streams.get(topic, subject)
+    with pytest.raises(KeyError):
+        fold(Stream(None), "jobs", event(1, 1), WalletCreated(address=OWNER, public_key=bytes(32)), bytes(32))

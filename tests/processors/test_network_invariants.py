@@ -1,0 +1,315 @@
+"""Random lives of a small network: whatever happens, in whatever order follow-ups arrive, no rule breaks."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from bitsage.processors.model import PaymentContext, account_subject
+from bitsage.processors.serialise import dump, load
+from bitsage.processors.supply import in_flight
+from bitsage.schemas.commands import (
+    AbandonJob,
+    CancelJob,
+    CastVote,
+    ClaimPayment,
+    CloseTally,
+    CreateWallet,
+    DepartValidator,
+    DepartWorker,
+    PayWorker,
+    RegisterValidator,
+    RegisterWorker,
+    ReportPresence,
+    RequestTokens,
+    RequestUnstake,
+    StakeTokens,
+    StartJob,
+    SubmitJob,
+    SubmitProof,
+    TimeoutElapsed,
+    WithdrawStake,
+)
+from bitsage.schemas.events import Rejection
+from bitsage.schemas.parameters import DAY_MS, PAYMENT_UNIT, SAGE, VALIDATOR
+from tests.processors.dsl import PAYMENT_KEY, RULES, good_payment, spec
+from tests.processors.mininet import MiniNetwork
+
+WORKERS = [bytes([0x10 + i]) * 32 for i in range(4)]
+JUDGES = [bytes([0x20 + i]) * 32 for i in range(7)]
+CLIENTS = [bytes([0xC0 + i]) * 32 for i in range(2)]
+TIERS = ["consumer", "workstation", "consumer", "data_center"]
+workers, judges, clients = (st.sampled_from(range(n)) for n in (4, 7, 2))
+pick = st.integers(0, 10_000)
+
+
+class Lives(RuleBasedStateMachine):
+    """Workers 2 and 3 may cheat; (n-1)//3 of the validators lie, the last ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        parameters = replace(RULES.parameters, attempt_timeout_ms=120_000)
+        self.net = MiniNetwork(replace(RULES, parameters=parameters))
+        self.judges = JUDGES[:4]
+
+    @initialize(validators=st.integers(4, 7))
+    def begin(self, validators: int) -> None:
+        self.judges = JUDGES[:validators]
+        for who in (*WORKERS, *self.judges, *CLIENTS):
+            for body in (CreateWallet(), RequestTokens()):
+                self.own(who, body)
+        for i, worker in enumerate(WORKERS):
+            minimum = RULES.parameters.minimum_stake[TIERS[i]]
+            self.own(worker, StakeTokens(amount=minimum + 500 * SAGE, tier=TIERS[i]))
+            self.join(i, i + 1)
+        for judge in self.judges:
+            self.own(judge, StakeTokens(amount=11_000 * SAGE, tier=VALIDATOR))
+            self.own(judge, RegisterValidator())
+        self.net.deliver_all()
+
+    def own(self, who: bytes, body: Any) -> None:
+        self.net.send(account_subject(who), body, who)
+
+    def lies(self, judge: bytes) -> bool:
+        return judge in self.judges[len(self.judges) - (len(self.judges) - 1) // 3 :]
+
+    @rule(i=workers, slots=st.integers(1, 4))
+    def join(self, i: int, slots: int) -> None:
+        worker = WORKERS[i]
+        body = RegisterWorker(
+            tier=TIERS[i],
+            gpu_model="",
+            payment_key=PAYMENT_KEY,
+            key_proof=b"knows " + PAYMENT_KEY + worker,
+            job_types=["matmul"],
+            slots=slots,
+        )
+        self.own(worker, body)
+
+    @rule(i=clients, units=st.integers(1, 10**6), tier=st.sampled_from(["", "consumer", "workstation"]), p=pick)
+    def submit(self, i: int, units: int, tier: str, p: int) -> None:
+        deadline = self.net.now + (60_000 if p % 5 == 0 else DAY_MS)
+        wanted = spec(max_cost=5 * units * PAYMENT_UNIT, tier=tier, priority=p % 11, deadline=deadline)
+        self.own(CLIENTS[i], SubmitJob(spec=wanted))
+
+    def a_job(self, p: int, *statuses: str) -> tuple[str, Any] | None:
+        found = [(subject, job) for subject, job in self.net.jobs() if job.status in statuses]
+        return found[p % len(found)] if found else None
+
+    @rule(p=pick, abandon=st.integers(0, 9))
+    def start(self, p: int, abandon: int) -> None:
+        if found := self.a_job(p, "assigned", "running"):
+            subject, job = found
+            body = AbandonJob(attempt=job.attempt, reason="") if abandon == 0 else StartJob(attempt=job.attempt)
+            self.net.send(subject, body, job.worker)
+
+    @rule(p=pick, cheat=st.booleans())
+    def prove(self, p: int, cheat: bool) -> None:
+        if found := self.a_job(p, "assigned", "running"):
+            subject, job = found
+            good = job.worker in WORKERS[:2] or not cheat
+            body = SubmitProof(
+                attempt=job.attempt,
+                output_hash=bytes(32),
+                public_inputs="",
+                proof=b"good" if good else b"",
+                # Bytes that come again in a later attempt have the same hash.
+                proof_hash=(b"\x01" if good else b"\x02") * 32,
+                proof_system="stwo",
+                security_bits=96,
+                backend="numpy",
+                run_ms=0,
+                prove_ms=0,
+            )
+            self.net.send(subject, body, job.worker)
+
+    @rule(p=pick, i=judges, twice=st.booleans())
+    def vote(self, p: int, i: int, twice: bool) -> None:
+        self.ballot(p, JUDGES[i], twice)
+
+    @rule(p=pick)
+    def everybody_votes(self, p: int) -> None:
+        # Whoever votes after the decision is late: at times the liars come first, and contradict themselves.
+        for judge in self.judges[:: -1 if p % 2 else 1]:
+            self.ballot(p, judge, p % 3 == 0)
+
+    def ballot(self, p: int, judge: bytes, twice: bool) -> None:
+        if not self.net.tallies:
+            return
+        (subject, attempt), tally = list(self.net.tallies.items())[-1 - p % min(3, len(self.net.tallies))]
+        truth = self.net.proofs[subject, attempt] == b"good"
+        said = not truth if self.lies(judge) else truth
+        for valid in (said, not said) if twice and self.lies(judge) else (said,):
+            body = CastVote(attempt=attempt, proof_hash=tally.proof_hash, valid=valid, reason="")
+            self.net.send(subject, body, judge)
+
+    @rule(p=pick, n=st.integers(1, 12))
+    def deliver(self, p: int, n: int) -> None:
+        for step in range(n):
+            self.net.deliver(p + 7 * step)
+
+    @rule(p=pick)
+    def replay(self, p: int) -> None:
+        self.net.replay(p)
+
+    @rule(p=pick, cheat=st.booleans(), depth=st.integers(1, 5))
+    def go_on(self, p: int, cheat: bool, depth: int) -> None:
+        """A job comes a good deal further, as it does on a quiet day."""
+        self.net.deliver_all()
+        steps = (
+            lambda: self.prove(p, cheat),
+            lambda: self.everybody_votes(p % 6),
+            lambda: self.pay_and_claim(p % 4, 4),
+        )
+        for step in steps[:depth]:
+            step()
+            self.net.deliver_all()
+
+    @rule(ms=st.sampled_from([1, 1_000, 10_000, 30_000, 120_000]), watch=st.booleans(), days=st.integers(0, 30))
+    def tick(self, ms: int, watch: bool, days: int) -> None:
+        self.net.now += ms if days else 7 * DAY_MS
+        if watch:
+            self.timer()
+
+    def timer(self) -> None:
+        for (subject, attempt), tally in self.net.tallies.items():
+            if (subject, attempt) not in self.net.decisions:
+                self.net.send(subject, CloseTally(proof_hash=tally.proof_hash))
+        for subject, job in self.net.jobs():
+            if not job.over:
+                for kind in ("attempt", "deadline"):
+                    self.net.send(subject, TimeoutElapsed(kind=kind, attempt=job.attempt))
+
+    @rule(i=workers, online=st.booleans(), silence=st.sampled_from([0, 61_000]))
+    def presence(self, i: int, online: bool, silence: int) -> None:
+        seen = self.net.now - silence
+        self.net.send(account_subject(WORKERS[i]), ReportPresence(online=online, last_seen=seen))
+
+    @rule(p=pick)
+    def vanish(self, p: int) -> None:
+        if found := self.a_job(p, "assigned", "running"):
+            self.net.send(found[0], TimeoutElapsed(kind="worker_offline", attempt=found[1].attempt))
+
+    @rule(p=pick)
+    def cancel(self, p: int) -> None:
+        if found := self.a_job(p, "waiting", "assigned", "running"):
+            self.net.send(found[0], CancelJob(), found[1].client)
+
+    @rule(i=workers, honest=st.integers(0, 4))
+    def pay_and_claim(self, i: int, honest: int) -> None:
+        worker = WORKERS[i]
+        for job_id, due in list(self.net.account(account_subject(worker)).payments.items()):
+            context = PaymentContext(due.proof_commitment, job_id, due.payment_nonce, worker)
+            payment = good_payment(PAYMENT_KEY, due.amount + (honest == 0), context)
+            paying = PayWorker(
+                job_id=job_id,
+                payment=payment,
+                proof_commitment=due.proof_commitment,
+                payment_nonce=due.payment_nonce,
+            )
+            self.net.send(account_subject(worker), paying)
+            amount = due.amount + (honest == 1)
+            self.own(worker, ClaimPayment(job_id=job_id, amount=amount, proof=b"opens " + payment))
+
+    @rule(i=workers, j=judges, share=st.integers(1, 3), what=st.integers(0, 5))
+    def leave(self, i: int, j: int, share: int, what: int) -> None:
+        who = WORKERS[i] if what % 2 else JUDGES[j]
+        stake = self.net.account(account_subject(who)).stake
+        for body in (RequestUnstake(amount=stake * share // 4), WithdrawStake(), RequestTokens())[what // 2 :]:
+            self.own(who, body)
+
+    @rule(i=workers, j=judges, what=st.integers(0, 3))
+    def come_and_go(self, i: int, j: int, what: int) -> None:
+        judge = self.judges[j % len(self.judges)]
+        bodies = [(WORKERS[i], DepartWorker()), (judge, DepartValidator()), (judge, RegisterValidator())]
+        self.own(*bodies[what] if what < 3 else (WORKERS[i], StakeTokens(amount=700 * SAGE, tier=TIERS[i])))
+
+    @rule(i=workers, j=judges)
+    def stake_again_and_return(self, i: int, j: int) -> None:
+        self.own(WORKERS[i], StakeTokens(amount=2_500 * SAGE, tier=TIERS[i]))
+        self.join(i, 2)
+        judge = self.judges[j % len(self.judges)]
+        self.own(judge, StakeTokens(amount=2_000 * SAGE, tier=VALIDATOR))
+        self.own(judge, RegisterValidator())
+
+    @invariant()
+    def rules_hold(self) -> None:
+        self.net.check()
+
+    @invariant()
+    def no_honest_validator_is_slashed_and_no_bad_proof_approved(self) -> None:
+        for (subject, attempt), decision in self.net.decisions.items():
+            tally = self.net.tallies[subject, attempt]
+            liars = sum(map(self.lies, tally.validators))
+            if 3 * liars < len(tally.validators):
+                good = self.net.proofs[subject, attempt] == b"good"
+                assert decision.outcome in ("expired", "approved" if good else "rejected")
+                assert all(map(self.lies, decision.contrary))
+
+    def teardown(self) -> None:
+        self.net.deliver_all()
+        self.net.now += 31 * DAY_MS
+        for _ in range(4):
+            self.timer()
+            self.net.deliver_all()
+        self.net.check()
+        assert in_flight(body for queue in self.net.queues.values() for body in queue) == 0
+        assert all(job.over for _, job in self.net.jobs()), "every job comes to an end"
+        assert not len(self.net.market.placements)
+        assert not any(len(self.net.account(account_subject(client)).escrows) for client in CLIENTS)
+        for states in self.net.subjects.values():
+            for state in states.held.values():
+                assert load(type(state), dump(state)) == state
+
+
+Lives.TestCase.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+TestLives = Lives.TestCase
+
+
+@pytest.mark.slow
+def test_many_lives() -> None:
+    run_state_machine_as_test(Lives, settings=settings(max_examples=2_000, stateful_step_count=100, deadline=None))
+
+
+def test_an_honest_life_ends_in_a_claimed_payment() -> None:
+    life = Lives()
+    life.begin(4)
+    life.submit(0, 10, "", 1)
+    life.net.deliver_all()
+    life.prove(0, False)
+    life.net.deliver_all()
+    life.everybody_votes(0)
+    life.net.deliver_all()
+    ((_, job),) = life.net.jobs()
+    assert job.status == "completed"
+    who = WORKERS.index(job.worker)
+    before = life.net.account(account_subject(job.worker)).balance
+    life.pay_and_claim(who, 4)
+    assert life.net.account(account_subject(job.worker)).balance == before + 40 * PAYMENT_UNIT
+    life.rules_hold()
+    life.teardown()
+
+
+def test_a_cheat_is_slashed_and_the_job_done_by_another() -> None:
+    life = Lives()
+    life.begin(4)
+    for i in (0, 1, 3):
+        life.own(WORKERS[i], DepartWorker())
+    life.submit(0, 10, "", 1)
+    life.net.deliver_all()
+    life.join(0, 1)
+    life.prove(0, True)
+    life.net.deliver_all()
+    life.everybody_votes(0)
+    life.net.deliver_all()
+    assert life.net.account(account_subject(WORKERS[2])).stake == 1_350 * SAGE
+    life.prove(0, True)
+    life.net.deliver_all()
+    life.everybody_votes(0)
+    life.net.deliver_all()
+    ((_, job),) = life.net.jobs()
+    assert (job.status, job.worker, job.attempt) == ("completed", WORKERS[0], 2)
+    assert not any(isinstance(event, Rejection) for event in life.net.decisions.values())

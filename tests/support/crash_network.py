@@ -1,0 +1,15 @@
+"""Keys and network of the crash test, shared by the test and the process that it kills."""
+
+from bitsage.nodes.network import Network
+from bitsage.schemas.parameters import Parameters
+from bitsage.streams.seal import Sealer
+from bitsage.wallet import Key
+
+AUTHORITY = Key(424_242)
+NETWORK = Network(
+    chain_id="crash",
+    authority="0x" + AUTHORITY.address.hex(),
+    authority_key="0x" + AUTHORITY.public_key.hex(),
+    seal_key=Sealer(AUTHORITY.seal_secret).public_key.hex(),
+    parameters=Parameters(),
+)
