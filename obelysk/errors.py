@@ -20,6 +20,10 @@ INPUT_REASONS: dict[str, str] = {
     "matrix_hash": "a matrix does not have the hash that the request names",
     "output_format": "the output is not a matrix of the request's size",
     "binding": "the binding is not 32 bytes",
+    "program": "the program is neither valid assembly nor a valid program file",
+    "words": "the public input is not a list of integers in 0..p-1 with p = 2^31 - 1, or it is too long",
+    "cycles": "the cycle limit is out of range",
+    "trap": "the program stopped without reaching HALT, so there is nothing to prove",
 }
 
 

@@ -1,0 +1,21 @@
+"""The Obelysk machine: a small register machine over M31 whose runs are proven (docs/vm.md)."""
+
+from .assembler import assemble
+from .disassembler import disassemble
+from .errors import TRAPS, ProgramInvalid, Trap
+from .isa import Instruction, Op, Program
+from .machine import Execution, run, trace_lines
+
+__all__ = [
+    "TRAPS",
+    "Execution",
+    "Instruction",
+    "Op",
+    "Program",
+    "ProgramInvalid",
+    "Trap",
+    "assemble",
+    "disassemble",
+    "run",
+    "trace_lines",
+]
