@@ -4,6 +4,7 @@ from .assembler import assemble
 from .disassembler import disassemble
 from .errors import TRAPS, ProgramInvalid, Trap
 from .isa import Instruction, Op, Program
+from .job import VmJob
 from .machine import Execution, run, trace_lines
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Program",
     "ProgramInvalid",
     "Trap",
+    "VmJob",
     "assemble",
     "disassemble",
     "run",

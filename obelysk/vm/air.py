@@ -19,7 +19,7 @@ from functools import lru_cache
 
 from bitsage.stark import Air, AirBuilder, CheckBuilder, ComponentBuilder, LogSizeOf, PublicValue, Relation
 from bitsage.stark.build import Expr
-from bitsage.stark.graph import Component
+from bitsage.stark.graph import Argument, Component
 
 from .chips import bitwise, bytes_table, compare, memory, program_table, storage, tape, words_table
 from .cpu import cpu
@@ -66,7 +66,7 @@ def vm_air(listing: Sequence[MicroOp], rows: int, inputs: int, inputs_read: int,
     air = AirBuilder("obelysk_vm", preprocessed=PREPROCESSED, relations=RELATIONS)
     for component in components():
         air.add(component)
-    statement = [
+    statement: list[Argument] = [
         PublicValue("cycles"),
         PublicValue("inputs_read"),
         *(PublicValue(name, k) for name in ("binding", "program") for k in range(LIMBS)),
@@ -102,5 +102,3 @@ def _listing(check: CheckBuilder, listing: Sequence[MicroOp], rows: int) -> list
 
 def _words(check: CheckBuilder, name: str, kind: int, count: int) -> list[Expr]:
     return [check.inverse(check.combine("Tape", (kind, k, check.public(name, k)))) for k in range(count)]
-
-

@@ -121,11 +121,7 @@ def compare() -> ComponentBuilder:
     c.constrain(gap - deciding + less * (deciding * 2 + 1))
     c.lookup("Range16", enabled, (gap,))
     c.constrain(
-        result
-        - is_lt * less
-        - is_min * (y + less * (x - y))
-        - is_max * (x + less * (y - x))
-        - is_relu * less * x
+        result - is_lt * less - is_min * (y + less * (x - y)) - is_max * (x + less * (y - x)) - is_relu * less * x
     )
     return c
 
@@ -200,5 +196,3 @@ def bytes_table() -> ComponentBuilder:
     (uses,) = (c.column() for _ in BYTES_COLUMNS)
     c.lookup("Range8", -uses, (value,))
     return c
-
-

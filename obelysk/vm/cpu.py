@@ -71,9 +71,7 @@ def cpu() -> ComponentBuilder:
     return c
 
 
-def _control(
-    c: ComponentBuilder, s: dict[Kind, Expr], enabler: Expr, following: Expr, last: Expr, clock: Expr
-) -> None:
+def _control(c: ComponentBuilder, s: dict[Kind, Expr], enabler: Expr, following: Expr, last: Expr, clock: Expr) -> None:
     """One-hot selectors; enabled from row 0 to the HALT, and nowhere else."""
     for selector in s.values():
         c.constrain(selector * selector - selector)

@@ -35,4 +35,5 @@ TRAPS: dict[str, str] = {
     "cycle_limit": "the program did not halt within its cycles",
     "address": "a memory address is out of range",
     "input_exhausted": "the program reads more input than there is",
+    "output_full": "the program writes more words than the output tape holds",
 }

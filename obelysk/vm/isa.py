@@ -2,7 +2,7 @@
 
 The machine has 32 registers of M31 words (r0 reads 0 and ignores writes), a memory of MEMORY_WORDS words,
 all zero at the start, a read-only program, a public input tape and a public output tape.  A program is at
-most MAX_PROGRAM instructions; the program counter counts instructions and starts at 0.
+most MAX_PROGRAM instructions, each tape MAX_TAPE words; the program counter counts instructions and starts at 0.
 
 Binary form: b"OBVM", version u8 = 1, three zero bytes, the number of instructions as u32, then eight bytes
 an instruction: opcode u8, rd u8, rs1 u8, rs2 u8, immediate u32; integers are little-endian.  Operands that
@@ -11,6 +11,7 @@ an instruction does not have are 0, so that a program has one form only.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -19,8 +20,9 @@ from bitsage.stark import P
 from .errors import ProgramInvalid
 
 MAGIC = b"OBVM\x01\0\0\0"
-INSTRUCTION_BYTES = 8
-MAX_PROGRAM = 4096
+_ENTRY = struct.Struct("<BBBBI")
+MAX_PROGRAM = 2048
+MAX_TAPE = 2048
 REGISTERS = 32
 LINK_REGISTER = 31
 #: The address space of the proof has 2^16 cells, of which the first 64 hold the registers and the tape counters.
@@ -128,9 +130,7 @@ class Program:
 
     def to_bytes(self) -> bytes:
         """The binary form."""
-        body = b"".join(
-            bytes((i.op, i.rd, i.rs1, i.rs2)) + i.imm.to_bytes(4, "little") for i in self.instructions
-        )
+        body = b"".join(_ENTRY.pack(i.op, i.rd, i.rs1, i.rs2, i.imm) for i in self.instructions)
         return MAGIC + len(self.instructions).to_bytes(4, "little") + body
 
     @classmethod
@@ -140,11 +140,6 @@ class Program:
         if data[: len(MAGIC)] != MAGIC or len(data) < start:
             raise ProgramInvalid("not a program file of this machine")
         count = int.from_bytes(data[len(MAGIC) : start], "little")
-        if count > MAX_PROGRAM or len(data) != start + count * INSTRUCTION_BYTES:
+        if count > MAX_PROGRAM or len(data) != start + count * _ENTRY.size:
             raise ProgramInvalid("the program file is cut off, too long or has bytes after its end")
-        return cls(
-            tuple(
-                Instruction(*data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little"))
-                for at in range(start, len(data), INSTRUCTION_BYTES)
-            )
-        )
+        return cls(tuple(Instruction(*entry) for entry in _ENTRY.iter_unpack(data[start:])))

@@ -12,7 +12,7 @@ from bitsage.stark.vectors import U32
 
 from .disassembler import format_instruction
 from .errors import Trap
-from .isa import MEMORY_WORDS, Op, Program
+from .isa import MAX_TAPE, MEMORY_WORDS, Op, Program
 from .micro import SINK, Function, Kind, MicroOp, lower
 
 MAX_CYCLES = 1 << 20
@@ -134,6 +134,8 @@ class _Machine:
                 self.read += 1
                 return self.inputs[self.read - 1], following
             case Kind.WRITE:
+                if len(self.outputs) == MAX_TAPE:
+                    raise self._trap("output_full", pc)
                 self.outputs.append(a)
                 return a, following
         return 0, -1
@@ -151,8 +153,8 @@ class _Machine:
 def run(program: Program, inputs: Sequence[int] = (), max_cycles: int = MAX_CYCLES) -> Execution:
     """Run a program on its public input, words in 0..p-1.
 
-    Raises Trap when it does not halt within `max_cycles`, divides by zero, leaves program or memory, or
-    reads more input than there is.
+    Raises Trap when it does not halt within `max_cycles`, divides by zero, leaves program or memory,
+    reads more input than there is or writes more output than the tape holds.
     """
     machine = _Machine(program, inputs)
     machine.run(max_cycles)
@@ -188,5 +190,3 @@ def _effect(op: int, rd: int, imm: int, a: int, b: int, c: int) -> str:
         case Op.RET:
             return f"to {a}"
     return f"r{rd} = {c}"
-
-

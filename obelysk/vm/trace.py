@@ -202,7 +202,15 @@ def _inverse(values: I64) -> I64:
 def _storage(run: Run, cycles: I64, accesses: _Accesses, own: slice) -> list[I64]:
     is_store = (run.kind[cycles] == Kind.STORE).astype(np.int64)
     operands = (run.imm[cycles], run.a[cycles], run.b[cycles], run.c[cycles])
-    return [np.ones_like(cycles), is_store, cycles, *operands, accesses.old[own], accesses.time[own], accesses.high[own]]
+    return [
+        np.ones_like(cycles),
+        is_store,
+        cycles,
+        *operands,
+        accesses.old[own],
+        accesses.time[own],
+        accesses.high[own],
+    ]
 
 
 def _tape(run: Run, cycles: I64, is_write: I64, index: I64, accesses: _Accesses, own: slice) -> list[I64]:
