@@ -29,7 +29,8 @@ from bitsage.obelysk.vm.proving import statement_of
 from bitsage.obelysk.vm.trace import vm_trace
 from bitsage.stark import QM31, Backend, P, Params, ProofRefused, Trace, prove, rows, verify
 from bitsage.stark.circle import coset_positions
-from bitsage.stark.fields import qpowers
+from bitsage.stark.fields import ZERO, qadd, qpowers
+from bitsage.stark.graph import pairs
 from bitsage.stark.logup import logup_columns, trace_reader
 from bitsage.stark.params import PublicInput
 from bitsage.stark.transcript import Environment, RelationValues, run_checks
@@ -47,6 +48,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "words": WORDS_COLUMNS,
     "bytes": BYTES_COLUMNS,
 }
+#: Relations whose terms all come from components.
+PRIVATE = ("Program", "Memory", "Bus", "Range16", "Range8", "And")
 CELLS = [(component, column) for component in COMPONENTS for column in NAMES[component]]
 
 
@@ -131,6 +134,25 @@ class Judge:
         except ProofRefused as error:
             return error.reason
         return None
+
+    def objections(self, trace: Trace) -> set[str]:
+        """All violated constraints, and the relations without public terms that do not balance."""
+        found = set()
+        sums = dict.fromkeys(PRIVATE, ZERO)
+        for index, component in enumerate(self.claim.air.components):
+            columns = self._columns(index, trace)
+            values = rows.node_values(
+                component, self.env, trace_reader(self.params.log_sizes[index], columns), component.constraints
+            )
+            found |= {f"{component.name} {k}" for k, node in enumerate(component.constraints) if np.any(values[node])}
+            for name in PRIVATE:
+                own = tuple(f for f in component.logup if f.relation == name)
+                if own:
+                    parts = list(self.claim.air.components)
+                    parts[index] = replace(component, logup=own, batching=pairs(len(own)))
+                    env = replace(self.env, air=replace(self.claim.air, components=tuple(parts)))
+                    sums[name] = qadd(sums[name], logup_columns(env, index, columns)[1])
+        return found | {name for name, total in sums.items() if total != ZERO}
 
 
 def proof_is_accepted(claim: Claim, *, backend: Backend | None = None, **public: PublicInput) -> bool:
