@@ -121,6 +121,10 @@ INPUT_REASONS: dict[str, str] = {
     "matrix_shape": "the matrices do not fit each other, or a side is not 1 to 1024 long; send others",
     "matrix_range": "a matrix entry is not in 0..p-1 with p = 2^31 - 1; reduce the entries first",
     "matrix_hash": "a matrix does not have the hash that the input names; send the right one",
+    "program": "the program is neither valid assembly nor a valid program file; sage vm asm says what is wrong",
+    "words": "the input tape is not made of words in 0..p-1 with p = 2^31 - 1, or is too long; correct it",
+    "cycles": "the cycle limit is out of range; choose one of the job type's range",
+    "trap": "the program stops without reaching HALT; run it with sage vm run",
     "job_type_failed": "the job type's own code failed on the input; its author has to mend it",
     "job_input_invalid": "the job type does not accept the input; compare it with the job type's schema",
 }

@@ -188,4 +188,3 @@ def _tell(facts: dict[str, object], as_json: bool) -> None:
         return
     shown = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in facts.items()}
     output.facts(shown)
-

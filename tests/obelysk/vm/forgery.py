@@ -115,12 +115,14 @@ class Judge:
     def _sum(self, index: int, trace: Trace) -> QM31:
         return logup_columns(self.env, index, self._columns(index, trace))[1]
 
-    def objection(self, trace: Trace, *, public: dict[str, PublicInput] | None = None) -> str | None:
-        """Why the trace is refused: the first violated constraint, or the sums; None when it is accepted."""
-        self.env.params = replace(self.params, public={**self.params.public, **(public or {})})
+    def objection(self, trace: Trace, *, known: bool = True) -> str | None:
+        """Why the trace is refused: the first violated constraint, or the sums; None when it is accepted.
+
+        `known`: components whose columns are the claim's own need no look.
+        """
         sums = list(self.sums)
         for index, component in enumerate(self.claim.air.components):
-            if trace.trace[index] is self.claim.trace.trace[index] and not public:
+            if trace.trace[index] is self.claim.trace.trace[index] and known:
                 continue
             read = trace_reader(self.params.log_sizes[index], self._columns(index, trace))
             values = rows.node_values(component, self.env, read, component.constraints)

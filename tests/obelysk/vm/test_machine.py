@@ -79,7 +79,9 @@ def test_relu_takes_the_upper_half_for_negative(word: int, expected: int) -> Non
 
 
 def test_register_zero_stays_zero_whatever_is_written() -> None:
-    source = "loadi r0, 5\nwrite r0\nread r0\nwrite r0\ncall r0, l\nl: write r0\nstore r0, [3]\nload r0, [3]\nwrite r0\nhalt"
+    source = (
+        "loadi r0, 5\nwrite r0\nread r0\nwrite r0\ncall r0, l\nl: write r0\nstore r0, [3]\nload r0, [3]\nwrite r0\nhalt"
+    )
     assert outputs(source, [9]) == [0, 0, 0, 0]
 
 
