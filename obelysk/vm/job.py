@@ -19,7 +19,7 @@ from blake3 import blake3
 from bitsage.obelysk.errors import JobInputInvalid
 from bitsage.obelysk.job import Progress, Request
 from bitsage.obelysk.schema import InputField, InputSchema, check_fields
-from bitsage.stark import Air, Backend, P, Params, ProofRefused, TraceInvalid
+from bitsage.stark import Air, Backend, P, Params, ProofRefused, Trace, TraceInvalid
 
 from .assembler import assemble
 from .isa import MAX_TAPE, Program
@@ -91,6 +91,10 @@ class VmJob:
         execution = self._execute(request)
         statement = statement_of(execution, binding)
         return statement.air(), statement.params(vm_trace(execution)[0])
+
+    def witness(self, request: Request) -> Trace:
+        """Run the request; all preprocessed and trace columns in stored order.  Raises JobInputInvalid."""
+        return vm_trace(self._execute(request))[1]
 
     def prove(
         self,

@@ -27,7 +27,7 @@ from bitsage.obelysk.vm.chips import (
 from bitsage.obelysk.vm.cpu import CPU_COLUMNS
 from bitsage.obelysk.vm.proving import statement_of
 from bitsage.obelysk.vm.trace import vm_trace
-from bitsage.stark import QM31, Backend, P, Params, ProofRefused, Trace, prove, rows, verify
+from bitsage.stark import QM31, Backend, P, Params, ProofBundle, ProofRefused, Trace, prove, rows, verify
 from bitsage.stark.circle import coset_positions
 from bitsage.stark.fields import ZERO, qadd, qpowers
 from bitsage.stark.graph import pairs
@@ -157,13 +157,37 @@ class Judge:
         return found | {name for name, total in sums.items() if total != ZERO}
 
 
-def proof_is_accepted(claim: Claim, *, backend: Backend | None = None, **public: PublicInput) -> bool:
-    """Make a proof without the prover's own checks, and verify it for the claim, or for other public values."""
-    params = claim.params()
-    bundle = prove(claim.air, params, claim.trace, check=False, backend=backend)
-    stated = replace(bundle.params, public={**params.public, **public})
+def proof_of(claim: Claim, backend: Backend | None = None) -> ProofBundle:
+    """A proof by a prover that does not look whether the claim is true."""
+    return prove(claim.air, claim.params(), claim.trace, check=False, backend=backend)
+
+
+def accepts(claim: Claim, bundle: ProofBundle, **public: PublicInput) -> bool:
+    """Whether the verifier takes the proof for the claim, or for the claim with other public values."""
     try:
-        verify(claim.air, stated, bundle.proof)
+        verify(claim.air, replace(bundle.params, public={**bundle.params.public, **public}), bundle.proof)
     except ProofRefused:
         return False
     return True
+
+
+def proof_is_accepted(claim: Claim, *, backend: Backend | None = None) -> bool:
+    """Make a proof without the prover's own checks, and verify it."""
+    return accepts(claim, proof_of(claim, backend))
+
+
+def seeded() -> random.Random:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    return random.Random(seed)
+
+
+def other_value(chance: random.Random, old: int) -> int:
+    new = old
+    while new == old:
+        new = chance.choice([old + 1, old - 1, 0, 1, 2 * old, chance.randrange(P)]) % P
+    return new
+
+
+def with_uses(trace: Trace, component: str, column: str, row: int, more: int) -> Trace:
+    return changed(trace, component, column, row, cell(trace, component, column, row) + more)
