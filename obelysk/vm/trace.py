@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,11 +131,20 @@ def preprocessed_columns(cpu_log: int) -> tuple[U32, ...]:
     return (*order, high, low, high & low, np.arange(1 << BYTES_LOG, dtype=np.uint32))
 
 
+@lru_cache(maxsize=4)
+def _rows_at(n: int) -> I64:
+    """The row at every stored position (read-only)."""
+    rows = np.argsort(coset_positions(n))
+    rows.flags.writeable = False
+    return rows
+
+
 def _stored(values: I64, n: int, *, in_rows: bool) -> U32:
     """Values padded with zeros; in storage order where neighbouring rows are compared."""
     result = np.zeros(1 << n, dtype=np.uint32)
-    result[coset_positions(n)[: len(values)] if in_rows else slice(len(values))] = values
-    return result
+    result[: len(values)] = values
+    # Gathering is three times as fast as scattering; every index is in range, "clip" only skips the check.
+    return result.take(_rows_at(n), mode="clip") if in_rows else result
 
 
 def _accesses(

@@ -95,13 +95,12 @@ def test_a_stale_read_is_refused_however_it_is_linked() -> None:
 
 def test_multiplicities_cannot_pay_for_what_is_not_in_a_table(claim: Claim) -> None:
     chance = seeded()
+    judge = Judge(claim, chance.randrange(2**32))
     for component, column in (("program", "uses"), ("words", "uses16"), ("words", "uses_and"), ("bytes", "uses")):
         used = np.flatnonzero(claim.trace.trace[COMPONENTS.index(component)][NAMES[component].index(column)])
-        row = int(chance.choice(used.tolist()))
-        forged = Claim.__new__(Claim)
-        forged.statement, forged.sizes, forged.air = claim.statement, claim.sizes, claim.air
-        forged.trace = with_uses(claim.trace, component, column, row, chance.choice([-1, 1]))
-        assert not proof_is_accepted(forged)
+        for row in chance.sample(used.tolist(), min(5, len(used))):
+            forged = with_uses(claim.trace, component, column, row, chance.choice([-1, 1]))
+            assert judge.objection(forged) == "check_failed"
 
 
 def test_padding_rows_cannot_carry_effects(claim: Claim) -> None:
