@@ -1,5 +1,6 @@
 """Reading committed records from given offsets: no group, no side effect."""
 
+import contextlib
 import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
@@ -57,6 +58,9 @@ def offsets_of(
             if code not in _LEADERLESS or time.monotonic() > deadline:
                 raise BrokerUnreachable(unreachable(settings, error)) from None
             time.sleep(0.1)
+            # Only a metadata request renews the leader epochs that the client keeps.
+            with contextlib.suppress(KafkaException):
+                admin.list_topics(timeout=min(timeout, 5.0))
 
 
 def unreachable(settings: Mapping[str, Any], error: KafkaException) -> str:
