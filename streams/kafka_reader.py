@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # not in its __all__
 
 from .errors import BrokerUnreachable, HistoryLost, TopicDrift
-from .log import Place, Record
+from .log import Headers, Place, Record
 
 EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LEADERLESS: Final = (
@@ -20,6 +20,8 @@ _LEADERLESS: Final = (
     KafkaError.UNKNOWN_LEADER_EPOCH,
 )
 _ABSENT: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
+#: Stands for the headers of a record of which one name is not UTF-8.
+UNREADABLE_HEADERS: Final[Headers] = (("bitsage-unreadable-headers", None),)
 LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
@@ -65,8 +67,13 @@ def unreachable(settings: Mapping[str, Any], error: KafkaException) -> str:
 
 
 def to_record(message: Any) -> Record:
-    """A consumed message as a Record."""
-    headers = tuple((name, value) for name, value in (message.headers() or ()))
+    """A consumed message as a Record; headers that cannot be read leave `UNREADABLE_HEADERS` in their place."""
+    try:
+        headers: Headers = tuple((name, value) for name, value in (message.headers() or ()))
+    # Anybody can write a name that is not UTF-8. The binding then raises one of these, and no reader would ever get past
+    # the record; without its headers it has no seal, and a command does not need any.
+    except (UnicodeDecodeError, SystemError):
+        headers = UNREADABLE_HEADERS
     stamp = message.timestamp()[1]
     return Record(
         message.topic(), message.partition(), message.offset(), stamp, message.key(), message.value(), headers
