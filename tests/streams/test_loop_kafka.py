@@ -169,7 +169,10 @@ def test_a_header_name_that_is_not_utf_8_stops_no_reader(log: KafkaLog, kafka: L
     reader = log.reader({(COMMANDS, 0): 0}, follow=False)
     found = reader.read(10, 5.0)
     reader.close()
-    assert [(r.value, r.headers) for r in found[:2]] == [(b"garbage", UNREADABLE_HEADERS), (b"good", UNREADABLE_HEADERS)]
+    assert [(r.value, r.headers) for r in found[:2]] == [
+        (b"garbage", UNREADABLE_HEADERS),
+        (b"good", UNREADABLE_HEADERS),
+    ]
 
 
 def test_a_seal_beside_an_unreadable_header_is_none(log: KafkaLog, kafka: LocalKafka) -> None:
