@@ -174,6 +174,15 @@ class KafkaReader:
     def _finished(self) -> bool:
         return self._ends is not None and all(self._positions[p] >= end for p, end in self._ends.items())
 
+    def high_watermarks(self) -> dict[Place, int]:
+        """The ends, open transactions included."""
+        return self._offsets(LATEST, isolation=IsolationLevel.READ_UNCOMMITTED)
+
+    def has_read(self, ends: Mapping[Place, int]) -> bool:
+        """Whether everything below these ends has been read."""
+        self._advance()
+        return all(self._positions[place] >= end for place, end in ends.items())
+
     def end_offsets(self) -> dict[Place, int]:
         """The last stable offsets."""
         return self._offsets(LATEST, isolation=IsolationLevel.READ_COMMITTED)
@@ -182,10 +191,7 @@ class KafkaReader:
         """The ends once no transaction is open."""
         deadline = time.monotonic() + 120
         while True:
-            ends, high = (
-                self.end_offsets(),
-                self._offsets(LATEST, isolation=IsolationLevel.READ_UNCOMMITTED),
-            )
+            ends, high = self.end_offsets(), self.high_watermarks()
             # Asked second, the high watermark can only be the larger.
             if ends == high:
                 return ends
