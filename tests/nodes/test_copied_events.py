@@ -150,7 +150,7 @@ def send_sealed(
     network: TestNetwork, topic: str, envelope: EventEnvelope, body: Any, *, subject: str | None = None
 ) -> None:
     value, key = encode_event(envelope, body), (subject or envelope.subject).encode()
-    headers = ((HEADER, Sealer(network.authority.seal_secret).seal(topic, value)),)
+    headers = ((HEADER, Sealer(network.authority.seal_secret, "test").seal(topic, value)),)
     network.log.producer().send(Outgoing(topic, partition_for(key), key, value, headers))
 
 
@@ -182,3 +182,17 @@ def test_the_end_of_one_job_is_not_the_end_of_another(network: TestNetwork) -> N
         client.wait_job(mine, 0.5)
     send_sealed(network, topic_name("jobs"), end, body)
     assert client.wait_job(other, 5.0).body == body
+
+
+def test_events_of_another_chain_under_the_same_key_are_nothing(network: TestNetwork, tmp_path: Path) -> None:
+    """One wallet may coordinate two networks; what one of them sealed gives nobody anything on the other."""
+    other = TestNetwork(InMemoryLog(), tmp_path / "other", chain_id="another")
+    assert other.network.seal_key == network.network.seal_key
+    for record in events(network):
+        copy(other, record)
+    assert recovered(other) == {}
+    client = other.client(1)
+    assert client.history(("accounts",), client.subject) == []
+    seen: Seen = []
+    follow(other, seen)()
+    assert seen == []

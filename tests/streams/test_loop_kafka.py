@@ -21,7 +21,7 @@ from bitsage.streams.kafka_processor import KafkaProcessor
 from bitsage.streams.kafka_reader import UNREADABLE_HEADERS
 from bitsage.streams.local_kafka import LocalKafka
 from bitsage.streams.log import Outgoing, Place
-from bitsage.streams.seal import HEADER, SealCheck, Sealer
+from bitsage.streams.seal import HEADER, Sealer
 from bitsage.streams.topics import partition_for
 
 pytestmark = pytest.mark.kafka
@@ -176,14 +176,14 @@ def test_a_header_name_that_is_not_utf_8_stops_no_reader(log: KafkaLog, kafka: L
 
 
 def test_a_seal_beside_an_unreadable_header_is_none(log: KafkaLog, kafka: LocalKafka) -> None:
-    sealer = Sealer(bytes(range(32)))
+    sealer = Sealer(bytes(range(32)), "chain")
     seal = (HEADER.encode(), sealer.seal(ACCOUNTS, b"v"))
     produce_raw(kafka.bootstrap, ACCOUNTS, 0, b"k", b"v", [seal])
     produce_raw(kafka.bootstrap, ACCOUNTS, 0, b"k", b"v", [seal, (b"\xff", b"")])
     reader = log.reader({(ACCOUNTS, 0): 0}, follow=False)
     found = reader.read(10, 5.0)
     reader.close()
-    seals = SealCheck([sealer.public_key])
+    seals = sealer.check()
     assert [seals(r.topic, r.value, r.headers) for r in found] == [True, False]
 
 
