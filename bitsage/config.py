@@ -73,7 +73,9 @@ class Config(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
         description="name of the wallet; none: worker, validator, client or coordinator, after the command",
     )
-    chain_id: str = Field("bitsage-local", min_length=1, max_length=64, description="chain id of a new network")
+    chain_id: str | None = Field(
+        None, min_length=1, max_length=64, description="chain id of a new network; none: a random one of its own"
+    )
     kafka: Kafka = Field(default_factory=Kafka)
     log: Logging = Field(default_factory=Logging)
     network: NetworkSettings = Field(default_factory=NetworkSettings)

@@ -234,6 +234,19 @@ def test_init_founds_a_network_once(sh, home: Path) -> None:
     failed(sh("sage-coordinator init", code=2), "not_configured")
 
 
+def test_two_networks_of_one_wallet_have_chain_ids_of_their_own(sh, home: Path) -> None:
+    """Otherwise what was signed or sealed on one could be copied to the other."""
+    chains = []
+    for _ in range(2):
+        found = sh("sage-coordinator init --no-words --json").json
+        assert json.loads((home / "network.json").read_text(encoding="utf-8"))["chain_id"] == found["chain_id"]
+        chains.append((found["authority"], found["chain_id"]))
+        (home / "network.json").unlink()
+    assert chains[0][0] == chains[1][0]
+    assert chains[0][1] != chains[1][1]
+    assert all(chain.startswith("bitsage-") and len(chain) == 24 for _, chain in chains)
+
+
 def test_a_damaged_network_file(sh, home: Path) -> None:
     home.mkdir()
     (home / "network.json").write_text('{"chain_id": 1}', encoding="utf-8")
