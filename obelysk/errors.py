@@ -25,6 +25,8 @@ INPUT_REASONS: dict[str, str] = {
     "matrix_range": "a matrix entry is not in 0..p-1 with p = 2^31 - 1",
     "matrix_hash": "a matrix does not have the hash that the request names",
     "output_format": "the output is not a matrix of the request's size",
+    "model": "no model has the hash that the request names",
+    "images": "the images are not integers of the model's size and range, or too many",
     "binding": "the binding is not 32 bytes",
 }
 

@@ -48,6 +48,10 @@ class ProvenJob(ABC):
     def decode_output(self, data: bytes) -> Any:
         """The output of its canonical form.  Raises JobInputInvalid."""
 
+    def check_output(self, request: Request, output: Any) -> None:
+        """Raise JobInputInvalid unless the output has the form, right or wrong, that this request's has."""
+        self.encode_output(output)
+
     @abstractmethod
     def air(self) -> Air:
         """The AIR of all requests: one component, every public value mixed in before tree 1 is committed."""
@@ -88,7 +92,7 @@ class ProvenJob(ABC):
     ) -> bytes:
         """A proof of the output in the compact binary form.  Raises JobInputInvalid, TraceInvalid."""
         self.validate(request)
-        self.encode_output(output)
+        self.check_output(request, output)
         air, params = self._statement(request, output, binding)
         trace = Trace(self.selectors(request, output), (self.trace(request, output),))
         bundle = prove(
@@ -118,7 +122,7 @@ class ProvenJob(ABC):
                 raise ProofRefused("output_mismatch")
             return output
         try:
-            self.encode_output(output_or_hash)
+            self.check_output(request, output_or_hash)
         except JobInputInvalid as error:
             raise ProofRefused("output_mismatch", error.detail) from None
         return output_or_hash
