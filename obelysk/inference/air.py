@@ -193,9 +193,7 @@ def _multiplicity(fixed: Mapping[str, U32], trace: list[U32]) -> U32:
     return stored(np.asarray(counts, dtype=np.uint32))
 
 
-def interaction_columns(
-    length: int, weight: U32, y: U32, v: U32, challenges: Mapping[str, QM31]
-) -> list[U32]:
+def interaction_columns(length: int, weight: U32, y: U32, v: U32, challenges: Mapping[str, QM31]) -> list[U32]:
     """The six QM31 columns p, q, a, b, u, d as 24 base columns in storage order; arguments in row order."""
     n, size = length, MAX_NODES * length
     s_powers, t_powers = (np.array(qpowers(challenges[name], n), dtype=np.uint32).T for name in "st")

@@ -70,7 +70,11 @@ class Model:
             raise ModelInvalid("two layers or more and pixels of 8 bits are expected")
         width = self.inputs
         for layer in self.layers:
-            if layer.weights.ndim != 2 or layer.weights.shape[0] != width or layer.bias.shape != layer.weights.shape[1:]:
+            if (
+                layer.weights.ndim != 2
+                or layer.weights.shape[0] != width
+                or layer.bias.shape != layer.weights.shape[1:]
+            ):
                 raise ModelInvalid("the layers do not fit each other")
             width = layer.weights.shape[1]
             if not width or int(np.abs(layer.weights).max()) > 127 or int(np.abs(layer.bias).max()) >= SUM_LIMIT:
@@ -93,7 +97,7 @@ class Model:
     @property
     def nodes(self) -> int:
         """Pixels, the constant 1, and the units of all layers."""
-        return self.inputs + 1 + sum(layer.weights.shape[1] for layer in self.layers)
+        return self.inputs + 1 + sum(len(layer.bias) for layer in self.layers)
 
     @cached_property
     def sum_bounds(self) -> tuple[Ints, ...]:
@@ -166,12 +170,14 @@ class Model:
 
 def requantised(sums: Ints, shift: int) -> Ints:
     """max(0, (sums + 2^(shift-1)) >> shift)."""
-    return np.maximum((sums + (1 << shift >> 1)) >> shift, 0)
+    result: Ints = np.maximum((sums + (1 << shift >> 1)) >> shift, 0)
+    return result
 
 
 def classes_of(logits: NDArray[Any]) -> NDArray[np.uint8]:
     """The first class with the largest logit, per image."""
-    return np.argmax(logits, axis=1).astype(np.uint8)
+    result: NDArray[np.uint8] = np.argmax(logits, axis=1).astype(np.uint8)
+    return result
 
 
 @lru_cache(maxsize=1)

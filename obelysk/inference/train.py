@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ def train() -> FloatModel:
     indices, _ = split()
     widths = (images.shape[1], *HIDDEN, int(labels.max()) + 1)
     flat: list[Floats] = []
-    for inputs, units in zip(widths, widths[1:], strict=False):
+    for inputs, units in pairwise(widths):
         flat += [chance.normal(0, np.sqrt(2 / inputs), (inputs, units)), np.zeros(units)]
     means, squares = [np.zeros_like(x) for x in flat], [np.zeros_like(x) for x in flat]
     step, steps = 0, EPOCHS * -(-len(indices) // BATCH)
@@ -103,7 +104,9 @@ def quantise(model: FloatModel) -> Model:
         shift = max(sum_bits - ACTIVATION_BITS, 1) if k < len(model.layers) - 1 else 0
         layers.append(
             Layer(
-                np.rint(weights * 2.0**weight_bits).astype(np.int64), np.rint(bias * 2.0**sum_bits).astype(np.int64), shift
+                np.rint(weights * 2.0**weight_bits).astype(np.int64),
+                np.rint(bias * 2.0**sum_bits).astype(np.int64),
+                shift,
             )
         )
         scale_bits = sum_bits - shift
