@@ -17,7 +17,7 @@ from contextlib import contextmanager
 #: Reason codes of invalid requests, with their meaning in one sentence.
 INPUT_REASONS: dict[str, str] = {
     "fields": "the request has missing, unknown or contradictory fields",
-    "not_base64": "a field of bytes is not base64",
+    "bytes_encoding": "a field of bytes is not base64",
     "size": "the size is none of the supported ones",
     "seed": "the seed is not an integer of 64 bits",
     "matrix_format": "a matrix is not a two-dimensional integer array in the .npy format",

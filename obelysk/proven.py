@@ -64,6 +64,10 @@ class ProvenJob(ABC):
     def selectors(self, request: Request, output: Any) -> tuple[U32, ...]:
         """The preprocessed columns in storage order, known to prover and verifier; their root is pinned."""
 
+    def root(self, request: Request, output: Any) -> bytes:
+        """Root of the tree of the preprocessed columns; a subclass may know a shorter way to it."""
+        return commitment(self.selectors(request, output))
+
     @abstractmethod
     def trace(self, request: Request, output: Any) -> tuple[U32, ...]:
         """The trace columns in storage order."""
@@ -137,7 +141,7 @@ class ProvenJob(ABC):
             preprocessed_log_sizes=(log_size,) * len(columns),
             public={**self.public_inputs(request, output), "binding": binding_limbs(binding)},
             claimed_sums=(ZERO,) if air.has_interaction else (),
-            preprocessed_root=commitment(columns),
+            preprocessed_root=self.root(request, output),
         )
         _check_mixed(air, params)
         return air, params

@@ -11,6 +11,7 @@ output it computes no inference; given only its hash it runs the network, which 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from bitsage.obelysk.errors import JobInputInvalid
 from bitsage.obelysk.job import Limits, Request
 from bitsage.obelysk.proven import ProvenJob
 from bitsage.obelysk.schema import InputField
-from bitsage.obelysk.statement import CONFIG, MAX_COMPRESSED_PROOF_BYTES, MAX_PROOF_BYTES, limbs
+from bitsage.obelysk.statement import CONFIG, MAX_COMPRESSED_PROOF_BYTES, MAX_PROOF_BYTES, extended, limbs, root_of
 from bitsage.stark import QM31, Air
 from bitsage.stark.circle import coset_positions
 from bitsage.stark.params import PublicInput
@@ -126,6 +127,14 @@ class InferenceJob(ProvenJob):
         columns = {**fixed_columns(model, length), **known_columns(model, length, images, output)}
         return tuple(columns[name] for name in PREPROCESSED)
 
+    def root(self, request: Request, output: Any) -> bytes:
+        """Root of the preprocessed tree; what does not depend on images is extended once per model."""
+        model, images = self.inputs(request)
+        length = _length(images)
+        known = known_columns(model, length, images, output)
+        columns = {**_fixed_extended(model, length), **dict(zip(known, extended(list(known.values())), strict=True))}
+        return root_of([columns[name] for name in PREPROCESSED])
+
     def trace(self, request: Request, output: Any) -> tuple[U32, ...]:
         """The trace of the claim, right or wrong."""
         model, images = self.inputs(request)
@@ -139,6 +148,12 @@ class InferenceJob(ProvenJob):
         order = coset_positions(len(trace[0]).bit_length() - 1)
         weight = fixed_columns(model, length)["weight"]
         return interaction_columns(length, weight[order], trace[4][order], trace[5][order], challenges)
+
+
+@lru_cache(maxsize=4)
+def _fixed_extended(model: Model, length: int) -> dict[str, U32]:
+    columns = fixed_columns(model, length)
+    return dict(zip(columns, extended(list(columns.values())), strict=True))
 
 
 def _length(images: NDArray[np.uint8]) -> int:

@@ -16,6 +16,7 @@ from bitsage.obelysk.inference.air import inference_air
 from bitsage.obelysk.inference.digits import COUNT, split
 from bitsage.obelysk.inference.model import Layer, Model, ModelInvalid, classes_of
 from bitsage.obelysk.inference.train import accuracy, quantise, train
+from bitsage.obelysk.statement import commitment
 from bitsage.stark import Air, ProofRefused, TraceInvalid, verify
 
 JOB = InferenceJob()
@@ -198,6 +199,13 @@ def test_bad_requests(request_: Any, reason: str) -> None:
         JOB.validate(request_)
     assert error.value.reason == reason
     assert reason in INPUT_REASONS
+
+
+@pytest.mark.parametrize("last", [0, 200])
+def test_the_short_way_to_the_root_is_the_root(last: int) -> None:
+    request = {**REQUEST, "digits": f"0-{last}"}
+    output = JOB.run(request)
+    assert JOB.root(request, output) == commitment(JOB.selectors(request, output))
 
 
 def test_ranges() -> None:
