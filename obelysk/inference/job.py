@@ -52,6 +52,10 @@ class InferenceJob(ProvenJob):
         required_bits=CONFIG.security_bits,
     )
 
+    def models(self) -> Mapping[str, Model]:
+        """The models that requests may name, by their hash in hex."""
+        return models()
+
     def validate(self, request: Request) -> None:
         """Raise JobInputInvalid unless the request can be run."""
         self.inputs(request)
@@ -59,9 +63,9 @@ class InferenceJob(ProvenJob):
     def inputs(self, request: Request) -> tuple[Model, NDArray[np.uint8]]:
         """The model and the images (images, pixels) of a request.  Raises JobInputInvalid."""
         super().validate(request)
-        model = models().get(request["model"])
+        model = self.models().get(request["model"])
         if model is None:
-            raise JobInputInvalid("model", f"the model is unknown; known are {', '.join(sorted(models()))}")
+            raise JobInputInvalid("model", f"the model is unknown; known are {', '.join(sorted(self.models()))}")
         if ("digits" in request) == ("images" in request):
             raise JobInputInvalid("fields", "either digits or images are expected")
         if "images" in request:

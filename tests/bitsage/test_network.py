@@ -120,7 +120,7 @@ def test_inference_and_any_input_are_submitted(sh, network: TestNetwork) -> None
     np.save("images.npy", images)
     Path("input.json").write_text(job_input({"model": default_model().hash.hex(), "images": npy_bytes(images)}))
     for option in ("--images digits:0-3", "--images images.npy", "--input input.json"):
-        assert "JobSubmitted" in [event["event"] for event in sh(f"{submit} {option}").json["events"]]
+        assert first(sh(f"{submit} {option}")) == "EscrowLocked"
     rows = wait(lambda: rows if len(rows := sh("sage-coordinator list-jobs --json").json) == 3 else None)
     assert {row["job_type"] for row in rows} == {"inference"}
 

@@ -17,7 +17,7 @@ from bitsage.obelysk.inference.digits import COUNT, split
 from bitsage.obelysk.inference.model import Layer, Model, ModelInvalid, classes_of
 from bitsage.obelysk.inference.train import accuracy, quantise, train
 from bitsage.obelysk.statement import commitment
-from bitsage.stark import Air, ProofRefused, TraceInvalid, verify
+from bitsage.stark import Air, ProofRefused, Trace, TraceInvalid, prove, verify
 
 JOB = InferenceJob()
 BINDING = bytes(range(32))
@@ -105,7 +105,7 @@ def test_wrong_logits_classes_images_bindings_and_models_are_refused(
     for nothing in (None, output.logits, b"", bytes(32), Prediction(output.logits[:0], output.classes[:0])):
         assert refused(REQUEST, nothing, proof) == "output_mismatch"
     other = other_model()
-    monkeypatch.setattr("bitsage.obelysk.inference.job.models", lambda: {HASH: MODEL, other.hash.hex(): other})
+    monkeypatch.setattr(InferenceJob, "models", lambda self: {HASH: MODEL, other.hash.hex(): other})
     request = {**REQUEST, "model": other.hash.hex()}
     assert refused(request, output, proof) == "preprocessed_root_mismatch"
     assert refused(request, JOB.run(request), proof) == "preprocessed_root_mismatch"
@@ -224,6 +224,53 @@ def test_canonical_bytes_round_trip(proven: tuple[Prediction, bytes]) -> None:
     for bad in (b"", data[:-1], data + b"\0", wrong_class, out_of_range, bytes(8), b"\xff" * 8):
         with pytest.raises(JobInputInvalid):
             JOB.decode_output(bad)
+
+
+class WideJob(InferenceJob):
+    """A model of random weights whose values need more than twelve bits, with layers of other widths."""
+
+    name = "wide"
+
+    def models(self) -> dict[str, Model]:
+        chance = np.random.default_rng(5)
+        widths, shifts = (20, 40, 9, 6, 3), (1, 8, 12, 0)
+        layers = tuple(
+            Layer(chance.integers(-127, 128, (inputs, units)), chance.integers(-5000, 5000, units), shift)
+            for inputs, units, shift in zip(widths[:-1], widths[1:], shifts, strict=True)
+        )
+        model = Model(layers, 200)
+        return {model.hash.hex(): model}
+
+
+def test_a_model_whose_values_need_the_high_limb() -> None:
+    job = WideJob()
+    (model,) = job.models().values()
+    assert min(model.high_bits[:2]) > 0
+    images = np.random.default_rng(6).integers(0, 201, (30, 20)).astype(np.uint8)
+    request = {"model": model.hash.hex(), "images": npy(images)}
+    output = job.run(request)
+    job.verify(request, output, job.prove(request, output, BINDING), BINDING)
+    high, low = job.trace(request, output)[2], job.trace(request, output)[1]
+    assert int(high.max()) > 0
+    assert int(low.max()) < 1 << 12
+
+    # A value moved between the limbs, and one beyond the layer's width, by a prover that skips its checks.
+    row = int(np.argmax(high))
+    for changes in ({1: int(low[row]) + (1 << 12), 2: int(high[row]) - 1}, {2: 1 << 12}):
+        columns = list(job.trace(request, output))
+        for column, value in changes.items():
+            columns[column] = columns[column].copy()
+            columns[column][row] = value
+        job.trace = lambda *_, made=tuple(columns): made  # type: ignore[method-assign,misc]
+        air, params = job.statement(request, BINDING)
+        trace = Trace(job.selectors(request, output), (tuple(columns),))
+        forged = prove(
+            air, params, trace, interaction=lambda ch: [job.interaction(request, output, ch)], check=False
+        ).proof.to_bytes()
+        with pytest.raises(ProofRefused) as error:
+            job.verify(request, output, forged, BINDING)
+        assert error.value.reason == "oods_mismatch"
+        del job.trace
 
 
 def test_models_that_cannot_be_proven_are_refused() -> None:
