@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from masks import MASKS, shifted_products
 
-from bitsage.obelysk import MatmulJob
+from bitsage.obelysk import JobType, MatmulJob
+from bitsage.obelysk.inference import InferenceJob, default_model
 from bitsage.stark import Air, P, Params, PcsConfig, Proof, prove, verify
 from bitsage.stark.examples import simple
 
@@ -49,8 +50,18 @@ def judged(harness: Path, folder: Path, air: Air, params: Params, proof: Proof) 
     return done.returncode, done.stdout + done.stderr
 
 
-def test_rust_accepts_a_matmul_proof_and_refuses_mutated_ones(harness: Path, tmp_path: Path) -> None:
-    job, request, binding = MatmulJob(), {"size": 16, "seed": 3}, bytes(range(32))
+@pytest.mark.parametrize(
+    ("job", "request_"),
+    [
+        (MatmulJob(), {"size": 16, "seed": 3}),
+        (InferenceJob(), {"model": default_model().hash.hex(), "digits": "0-15"}),
+    ],
+    ids=["matmul", "inference"],
+)
+def test_rust_accepts_a_job_types_proof_and_refuses_mutated_ones(
+    harness: Path, tmp_path: Path, job: JobType, request_: dict[str, Any]
+) -> None:
+    request, binding = request_, bytes(range(32))
     proof = Proof.from_bytes(job.prove(request, job.run(request), binding))
     air, params = job.statement(request, binding)
     code, text = judged(harness, tmp_path, air, params, proof)
