@@ -28,6 +28,10 @@ INPUT_REASONS: dict[str, str] = {
     "model": "no model has the hash that the request names",
     "images": "the images are not integers of the model's size and range, or too many",
     "binding": "the binding is not 32 bytes",
+    "program": "the program is neither valid assembly nor a valid program file",
+    "words": "the public input is not a list of integers in 0..p-1 with p = 2^31 - 1, or it is too long",
+    "cycles": "the cycle limit is out of range",
+    "trap": "the program stopped without reaching HALT, so there is nothing to prove",
 }
 
 

@@ -13,6 +13,7 @@ from .options import AsJson, Name, job_bytes, root
 from .projection import projection_app
 from .proof import proof_app
 from .topics import topics_app
+from .vm import vm_app
 
 app = typer.Typer(
     name="sage",
@@ -32,6 +33,7 @@ for name, child in {
     "dlq": dlq_app,
     "projection": projection_app,
     "proof": proof_app,
+    "vm": vm_app,
     "audit": audit_app,
     "account": account_app,
 }.items():
