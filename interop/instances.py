@@ -1,0 +1,91 @@
+"""One instance of every AIR of the repository, under several configurations, each with a way to prove it.
+
+`./run interop` shows their proofs to the published Rust verifier; the soundness tests attack the same list.
+A new AIR is added by one entry of `AIRS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from bitsage.obelysk.matmul import CONFIG as PRODUCTION
+from bitsage.obelysk.matmul import interaction_columns, matmul_air, matmul_params, matmul_trace
+from bitsage.obelysk.matrices import generate_inputs, product
+from bitsage.stark import Air, Backend, NumpyBackend, Params, PcsConfig, ProofBundle, Trace, prove
+from bitsage.stark.examples import Instance as ExampleInstance
+from bitsage.stark.examples import cube, plonk, simple, state_machine, wide_fibonacci, xor
+from bitsage.stark.prover import InteractionMaker
+
+#: Small configurations that between them use every parameter, and the one that jobs are proven with.
+CONFIGS: dict[str, PcsConfig] = {
+    "b1 q3 k1": PcsConfig(pow_bits=5, log_blowup_factor=1, n_queries=3, fold_step=1),
+    "b2 q12 k3": PcsConfig(pow_bits=5, log_blowup_factor=2, n_queries=12, fold_step=3),
+    "b3 q8 k2 last1": PcsConfig(
+        pow_bits=5, log_blowup_factor=3, n_queries=8, fold_step=2, log_last_layer_degree_bound=1
+    ),
+    "b1 q20 k2 lifted": PcsConfig(pow_bits=5, log_blowup_factor=1, n_queries=20, fold_step=2, lifting_log_size=10),
+    "production": replace(PRODUCTION, pow_bits=12),
+}
+LIFTED = "b1 q20 k2 lifted"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An AIR with parameters and a trace that satisfies it; `interaction` where columns are drawn explicitly."""
+
+    name: str
+    air: Air
+    params: Params
+    trace: Trace
+    interaction: InteractionMaker | None = None
+
+    def prove(self, backend: Backend | None = None, *, check: bool = True) -> ProofBundle:
+        """A proof; `check=False` is the prover that does not look whether its trace is right."""
+        return prove(self.air, self.params, self.trace, interaction=self.interaction, backend=backend, check=check)
+
+
+def _matmul(config: PcsConfig) -> Instance:
+    a, b = generate_inputs(16, 3)
+    c = product(a, b)
+    params = replace(matmul_params(16, bytes(range(32))), config=config)
+    if (config.log_blowup_factor, config.lifting_log_size) != (PRODUCTION.log_blowup_factor, None):
+        # The pinned root is that of the production blow-up.
+        params = replace(params, preprocessed_root=None)
+    return Instance(
+        "matmul",
+        matmul_air(),
+        params,
+        matmul_trace(a, b, c),
+        lambda challenges: interaction_columns(a, b, c, challenges),
+    )
+
+
+def _example(name: str, make: Callable[[PcsConfig], ExampleInstance]) -> Callable[[PcsConfig], Instance]:
+    return lambda config: Instance(name, *make(config))
+
+
+AIRS: Mapping[str, Callable[[PcsConfig], Instance]] = {
+    "wide_fibonacci": _example("wide_fibonacci", lambda c: wide_fibonacci(c, [(6, 6)])),
+    "wide_fibonacci_two": _example("wide_fibonacci_two", lambda c: wide_fibonacci(c, [(7, 4), (4, 5)])),
+    "cube": _example("cube", lambda c: cube(c, 6)),
+    "plonk": _example("plonk", lambda c: plonk(c, 6, mul_every=3)),
+    "state_machine": _example("state_machine", lambda c: state_machine(c, 6, (3, 5))),
+    "xor": _example("xor", lambda c: xor(c, 3, 5)),
+    "simple": _example("simple", lambda c: simple(c, 6, 4)),
+    "matmul": _matmul,
+}
+
+
+def backends() -> dict[str, Backend]:
+    """Provers of this machine by name; NumPy is always there."""
+    return {"numpy": NumpyBackend()}
+
+
+def instance(name: str, config: str) -> Instance | None:
+    """The AIR under the configuration; None where the two do not go together.
+
+    A lifting size needs a preprocessed column (spec stark.md section 4).
+    """
+    made = AIRS[name](CONFIGS[config])
+    return None if config == LIFTED and not made.air.preprocessed else made
