@@ -56,7 +56,7 @@ def test_rust_accepts_a_job_proof_as_the_network_makes_it(harness: Path, tmp_pat
 @pytest.mark.parametrize("masks", MASKS)
 @pytest.mark.parametrize("sizes", [[5], [5, 3]])
 def test_rust_accepts_every_kind_of_mask(harness: Path, tmp_path: Path, masks: Any, sizes: list[int]) -> None:
-    made = prove(*(given := shifted_products(masks, sizes)))
+    made = prove(*(given := shifted_products(masks, sizes)), strict=False)
     assert judge(harness, tmp_path, given[0], made.params, made.proof).accepted
 
 

@@ -38,6 +38,11 @@ CONFIG = PcsConfig(pow_bits=3, n_queries=5)
 @pytest.mark.parametrize("sizes", [[5], [5, 3]])
 def test_every_kind_of_mask(masks: Any, sizes: list[int]) -> None:
     air, params, trace = shifted_products(masks, sizes)
+    if len(masks[0]) > 2 and len(sizes) > 1:
+        # Nothing proves such a column to repeat with its own length (tests/soundness/test_masks.py).
+        with pytest.raises(ProverError, match="mask_not_periodic"):
+            prove(air, params, trace)
+        return
     made = prove(air, params, trace)
     verify(air, made.params, made.proof)
     column = trace.trace[-1][0].copy()
