@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from bitsage.stark import Air, Backend, Params
+from bitsage.stark import Air, Backend, Params, Trace
 
 Request = Mapping[str, Any]
 #: Called with (stage, stages done, stages in all).
@@ -77,3 +77,11 @@ class JobType(Protocol):
 
         Raises stark.ProofRefused, whatever the bytes; JobInputInvalid when request or binding are invalid.
         """
+
+
+@runtime_checkable
+class TracedJob(Protocol):
+    """A job type that shows the columns it proves, for provers outside of this program."""
+
+    def trace(self, request: Request) -> Trace:
+        """Run the request; its trace in stored order.  Raises JobInputInvalid."""

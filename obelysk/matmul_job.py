@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from blake3 import blake3
 
-from bitsage.stark import Air, Backend, Params, ProofRefused, ProofUnreadable, prove, read_proof, verify
+from bitsage.stark import Air, Backend, Params, ProofRefused, ProofUnreadable, Trace, prove, read_proof, verify
 
 from .errors import JobInputInvalid
 from .job import Limits, Progress, Request
@@ -113,6 +113,11 @@ class MatmulJob:
         """AIR and parameters of a request's proof."""
         a, _ = self.inputs(request)
         return matmul_air(), matmul_params(a.shape[0], _checked(binding))
+
+    def trace(self, request: Request) -> Trace:
+        """The columns of the honest run, from which `stark.prove` solves the interaction columns."""
+        a, b = self.inputs(request)
+        return matmul_trace(a, b, product(a, b))
 
     def prove(
         self,

@@ -61,8 +61,9 @@ def prove(
 
     `params` gives configuration, sizes and public values; the returned bundle's parameters also hold the
     claimed sums, nonces and the preprocessed root.  `interaction` makes explicit interaction columns; without
-    it they are solved from the constraints (`solve`), where these determine them.  `check=False` skips the prover's own checks of constraints and public checks and
-    `strict=False` its refusal of shapes that no verifier accepts: for tests of the verifier.
+    it they are solved from the constraints (`solve`), where these determine them.  `check=False` skips the
+    prover's own checks of constraints and public checks and `strict=False` its refusal of shapes that no
+    verifier should accept: for tests of the verifier.
 
     Raises TraceInvalid when the trace violates a constraint, ProverError when shapes or sizes do not fit.
     """
@@ -162,7 +163,9 @@ class Prover:
                 }
                 self._logup[index], claimed = self.backend.logup_columns(env, index, columns)
             sums.append(claimed)
-        if self.params.claimed_sums and self.params.claimed_sums != tuple(sums) and self._check:
+        # A claimed sum of 0 beside lookups stands for one that the prover shall find (section 20).
+        given = zip(self.params.claimed_sums, sums, strict=True) if self.params.claimed_sums else ()
+        if self._check and any(said not in (ZERO, made) for said, made in given):
             raise TraceInvalid("the trace's claimed sums differ from the parameters'")
         return tuple(sums)
 
