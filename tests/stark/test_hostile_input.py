@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from mutations import replaced
+from json_mutation import replaced
 from vectors_io import bundle, text
 
 from bitsage.stark import (

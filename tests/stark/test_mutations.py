@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from mutations import arrays, at, changed_value, leaves, replaced, structural
+from json_mutation import arrays, at, changed_value, leaves, replaced, structural
 from vectors_io import FILES, bundle, verdict
 
 from bitsage.stark import Air, Params, Proof, ProofRefused, ProofUnreadable, verify
