@@ -1,6 +1,7 @@
 """`./run interop`: the published Rust verifier judges our proofs, and mutated ones, and the stored vectors.
 
     ./run interop                 every AIR under every configuration on every backend
+    ./run interop --prover        also the published prover: its bytes must be ours (unstable Rust features)
     ./run interop --json          the table as JSON
 
 Exit code 0 when Rust accepted every honest proof and refused every mutated one; 1 otherwise; 2 where it cannot
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VECTORS = HERE.parent / "tests" / "data" / "stwo"
 HARNESS = HERE / "target" / "release" / "harness"
+PROVER = HERE / "target" / "prover" / "release" / "harness"
 if __name__ == "__main__":
     sys.path.insert(0, str(HERE))
 
@@ -60,17 +63,24 @@ class Row:
         return self.accepted and self.refused == self.mutated
 
 
-def build() -> Path:
-    """Build the verifier (stable Rust, pinned by Cargo.lock); about a minute, once.  Raises Unbuilt."""
+def build(*, prover: bool = False) -> Path:
+    """Build the verifier (stable Rust, pinned by Cargo.lock) or the prover; about a minute each, once.
+
+    Raises Unbuilt.
+    """
     cargo = shutil.which("cargo")
     if cargo is None:
         raise Unbuilt("cargo is not installed: the Rust verifier cannot be built (https://rustup.rs)")
     command = [cargo, "build", "--release", "--locked", "--manifest-path", str(HERE / "Cargo.toml")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = dict(os.environ)
+    if prover:
+        command += ["--features", "emit", "--target-dir", str(HERE / "target" / "prover")]
+        environment["RUSTC_BOOTSTRAP"] = "1"
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
         last = [line for line in done.stderr.strip().splitlines() if line.strip()][-1:]
         raise Unbuilt(f"cargo could not build the Rust verifier: {''.join(last).strip()}")
-    return HARNESS
+    return PROVER if prover else HARNESS
 
 
 def judge(harness: Path, folder: Path, air: Air, params: Params, proof: Proof) -> Verdict:
@@ -144,6 +154,24 @@ def check_instance(harness: Path, folder: Path, made: Instance, config: str, bac
     return row
 
 
+def check_prover(prover: Path, folder: Path, made: Instance, config: str) -> Row:
+    """Let the Rust prover prove the same trace: its bytes must be ours, and our verifier must accept them."""
+    for name, value in (("air", made.air), ("params", made.params), ("trace", made.trace)):
+        (folder / f"{name}.json").write_text(json.dumps(value.to_json()))
+    names = [str(folder / f"{name}.json") for name in ("air", "params", "trace", "rust")]
+    verdict = _run([str(prover), "gprove", *names])
+    row = Row(made.name, config, "rust", verdict.accepted, 0, 0)
+    if not verdict.accepted:
+        row.note = verdict.text[:60]
+        return row
+    given = json.loads((folder / "rust.json").read_text())
+    ours = made.prove()
+    verify(made.air, ours.params, Proof.from_json(given["proof"]))
+    row.accepted = given["proof"] == ours.proof.to_json()
+    row.note = "" if row.accepted else "the bytes differ"
+    return row
+
+
 def check_vectors(harness: Path) -> Iterator[Row]:
     """The stored proofs of the Rust prover: the verdict of the Rust verifier equals the index's."""
     for entry in json.loads((VECTORS / "index.json").read_text()):
@@ -156,7 +184,7 @@ def check_vectors(harness: Path) -> Iterator[Row]:
         yield row
 
 
-def rows(harness: Path, folder: Path) -> Iterator[Row]:
+def rows(harness: Path, folder: Path, prover: Path | None) -> Iterator[Row]:
     """The whole table."""
     for name in AIRS:
         for config in CONFIGS:
@@ -164,13 +192,16 @@ def rows(harness: Path, folder: Path) -> Iterator[Row]:
             if made is not None:
                 for backend in backends():
                     yield check_instance(harness, folder, made, config, backend)
+                # The Rust prover makes no explicit interaction columns.
+                if prover is not None and not any(component.interaction for component in made.air.components):
+                    yield check_prover(prover, folder, made, config)
     yield from check_vectors(harness)
 
 
 def _line(row: Row) -> str:
     verdict = "accepted" if row.accepted else "REFUSED"
     if row.backend == "rust":
-        verdict = "as stored" if row.accepted else "DIFFERS"
+        verdict = "same" if row.accepted else "DIFFERS"
     mutated = f"{row.refused}/{row.mutated}" if row.mutated else "-"
     return f"{row.air:<19}{row.config:<36}{row.backend:<8}{verdict:<10}{mutated:>8}  {row.note}".rstrip()
 
@@ -179,10 +210,12 @@ def main() -> int:
     """See the module's text."""
     parser = argparse.ArgumentParser(prog="./run interop", description="Judge our proofs by the published verifier.")
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
+    parser.add_argument("--prover", action="store_true", help="also compare with the bytes of the published prover")
     arguments = parser.parse_args()
     try:
         print("building the Rust verifier (about a minute, once)", file=sys.stderr)
         harness = build()
+        prover = build(prover=True) if arguments.prover else None
     except Unbuilt as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -190,7 +223,7 @@ def main() -> int:
     if not arguments.json:
         print(f"{'AIR':<19}{'configuration or stored proof':<36}{'prover':<8}{'Rust':<10}{'refused':>8}")
     with tempfile.TemporaryDirectory() as folder:
-        for row in rows(harness, Path(folder)):
+        for row in rows(harness, Path(folder), prover):
             done.append(row)
             if not arguments.json:
                 print(_line(row), flush=True)

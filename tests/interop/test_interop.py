@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from check import HERE, Row, Unbuilt, build, check_instance, check_vectors, judge, main
+from check import HERE, Row, Unbuilt, build, check_instance, check_prover, check_vectors, judge, main
 from instances import AIRS, CONFIGS, backends, instance
 from masks import MASKS, shifted_products
 
@@ -30,6 +30,18 @@ def test_rust_accepts_our_proof_and_refuses_mutated_ones(
     row = check_instance(harness, tmp_path, made, config, backend)
     assert row.good, row
     assert row.mutated >= 6
+
+
+EXPLICIT = {air for air, config in CASES if any(c.interaction for c in instance(air, config).air.components)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("air", "config"), [case for case in CASES if case[0] not in EXPLICIT])
+def test_the_rust_prover_makes_our_bytes(rust_prover: Path, tmp_path: Path, air: str, config: str) -> None:
+    made = instance(air, config)
+    assert made is not None
+    row = check_prover(rust_prover, tmp_path, made, config)
+    assert row.good, row
 
 
 @pytest.mark.slow
