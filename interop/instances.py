@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from bitsage.obelysk.matmul import CONFIG as PRODUCTION
 from bitsage.obelysk.matmul import interaction_columns, matmul_air, matmul_params, matmul_trace
@@ -77,11 +78,22 @@ AIRS: Mapping[str, Callable[[PcsConfig], Instance]] = {
 }
 
 
+#: AIRs whose smallest instance takes long to prove: their exhaustive tests are slow ones.
+HEAVY: frozenset[str] = frozenset()
+
+
+@lru_cache(maxsize=1)
 def backends() -> dict[str, Backend]:
-    """Provers of this machine by name; NumPy is always there."""
-    return {"numpy": NumpyBackend()}
+    """Provers of this machine by name: NumPy, and every OpenCL device there is."""
+    made: dict[str, Backend] = {"numpy": NumpyBackend()}
+    try:
+        from bitsage.opencl import OpenCLBackend, discover
+    except ImportError:
+        return made
+    return made | {f"opencl{info.index}": OpenCLBackend(info) for info in discover()}
 
 
+@lru_cache(maxsize=64)
 def instance(name: str, config: str) -> Instance | None:
     """The AIR under the configuration; None where the two do not go together.
 

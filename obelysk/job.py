@@ -80,8 +80,8 @@ class JobType(Protocol):
 
 
 @runtime_checkable
-class TracedJob(Protocol):
+class WitnessedJob(Protocol):
     """A job type that shows the columns it proves, for provers outside of this program."""
 
-    def trace(self, request: Request) -> Trace:
-        """Run the request; its trace in stored order.  Raises JobInputInvalid."""
+    def witness(self, request: Request) -> Trace:
+        """Run the request; all its preprocessed and trace columns in stored order.  Raises JobInputInvalid."""

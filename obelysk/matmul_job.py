@@ -114,7 +114,7 @@ class MatmulJob:
         a, _ = self.inputs(request)
         return matmul_air(), matmul_params(a.shape[0], _checked(binding))
 
-    def trace(self, request: Request) -> Trace:
+    def witness(self, request: Request) -> Trace:
         """The columns of the honest run, from which `stark.prove` solves the interaction columns."""
         a, b = self.inputs(request)
         return matmul_trace(a, b, product(a, b))

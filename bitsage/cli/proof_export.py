@@ -9,7 +9,7 @@ import typer
 
 from bitsage.obelysk import get_job_type
 from bitsage.obelysk.errors import ObelyskError
-from bitsage.obelysk.job import TracedJob
+from bitsage.obelysk.job import WitnessedJob
 from bitsage.stark import ProofUnreadable, reader
 
 from .proof_files import MAX_FILE, UNREADABLE, read_file, stop, write_json
@@ -46,9 +46,9 @@ def export_air_command(
         asked = _request(request, size, seed, inputs or [])
         graph, statement = job.statement(asked, _binding(binding))
         if trace is not None:
-            if not isinstance(job, TracedJob):
-                raise ProofUnreadable(f"the job type {job_type} does not write traces")
-            write_json(trace, job.trace(asked).to_json())
+            if not isinstance(job, WitnessedJob):
+                raise ProofUnreadable(f"the job type {job_type} does not show its trace")
+            write_json(trace, job.witness(asked).to_json())
         write_json(out, graph.to_json())
         write_json(params, statement.to_json())
     except (ProofUnreadable, ObelyskError) as error:

@@ -13,7 +13,7 @@ from graph_mutation import graph_changes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from json_mutation import arrays, at, leaves, replaced
-from mutation import AIRS, P, instance, judged, pinned
+from mutation import EVERY_AIR, P, instance, judged, pinned
 
 from bitsage.stark import (
     Air,
@@ -74,14 +74,14 @@ anything = st.recursive(
 
 def reads(read: Callable[[Any], object], data: Any) -> bool:
     """Whether it can be read; any error but ProofUnreadable, and more than a second, fails the test."""
-    start = time.perf_counter()
+    start = time.thread_time()
     try:
         read(data)
     except ProofUnreadable:
         result = False
     else:
         result = True
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1
     return result
 
 
@@ -195,18 +195,18 @@ def test_changed_documents_never_make_the_verifier_fail_otherwise(name: str, dat
         if not reads(reader.from_json, document):
             return
         parts[kind] = reader.from_json(document)
-    start = time.perf_counter()
+    start = time.thread_time()
     try:
         verify(parts["air"], parts["params"], parts["proof"])
     except ProofRefused as error:
         assert error.reason != "malformed", error  # noqa: PT017
     except ProofUnreadable:
         pass
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", AIRS)
+@pytest.mark.parametrize("name", EVERY_AIR)
 def test_changed_graphs_never_make_the_verifier_fail_otherwise(name: str) -> None:
     """Two changes of the graph at once, none of them by a gentle hand."""
     made = instance(name, "b2 q12 k3")

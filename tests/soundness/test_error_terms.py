@@ -7,7 +7,7 @@ from math import isclose, log2
 from pathlib import Path
 
 import pytest
-from mutation import AIRS, instance
+from mutation import EVERY_AIR, instance
 
 from bitsage.obelysk.matmul import CONFIG, matmul_air, matmul_params
 from bitsage.stark import Air, P, Params, PcsConfig
@@ -70,7 +70,7 @@ def test_lookups_are_counted_by_their_fractions() -> None:
     assert isclose(terms.challenges["lookups in PlonkRelation"], FIELD_BITS - log2(2 * 3 * 2**20))
 
 
-@pytest.mark.parametrize("name", AIRS)
+@pytest.mark.parametrize("name", EVERY_AIR)
 def test_no_other_term_is_weaker_than_the_conjectured_queries(name: str) -> None:
     made = instance(name, "production")
     assert made is not None

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from mutation import ACCEPTED, AIRS, CONFIGS, P, instance, judged, pinned, seeded
+from mutation import ACCEPTED, CONFIGS, EVERY_AIR, P, instance, judged, pinned, seeded
 
 from bitsage.stark import Params, PcsConfig, Proof
 from bitsage.stark.proof import FriLayer
@@ -157,14 +157,14 @@ def check_all(name: str, config: str) -> int:
     return count
 
 
-@pytest.mark.parametrize("name", AIRS)
+@pytest.mark.parametrize("name", EVERY_AIR)
 def test_every_field_damaged_is_refused_by_name(name: str) -> None:
     assert check_all(name, "b2 q12 k3") > 60
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("config", CONFIGS)
-@pytest.mark.parametrize("name", AIRS)
+@pytest.mark.parametrize("name", EVERY_AIR)
 def test_every_field_damaged_under_every_configuration(name: str, config: str) -> None:
     if instance(name, config) is not None:
         assert check_all(name, config) > 60
@@ -184,7 +184,7 @@ def test_the_cases_reach_every_field_of_a_proof() -> None:
     assert damaged == {field.name for field in fields(Proof)} - {"config", "proof_of_work"}
 
 
-@pytest.mark.parametrize("name", AIRS)
+@pytest.mark.parametrize("name", EVERY_AIR)
 def test_a_proof_under_any_other_configuration_is_refused(name: str) -> None:
     """By its own word, and when it claims to have been made under the expected one."""
     for made_under in CONFIGS:
@@ -228,7 +228,7 @@ def test_lower_security_is_refused(change: dict[str, int]) -> None:
     assert judged(air, params, proof, required_bits=bits + 1) == "security_too_low"
 
 
-@pytest.mark.parametrize("name", AIRS)
+@pytest.mark.parametrize("name", EVERY_AIR)
 def test_nonces_that_do_not_hold(name: str) -> None:
     found = made_proof(name, "production")
     assert found is not None
