@@ -6,17 +6,24 @@ A new AIR is added by one entry of `AIRS`.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
+from bitsage.obelysk import generate_inputs, get_job_type
+from bitsage.obelysk.job import JobType, Request, WitnessedJob
 from bitsage.obelysk.matmul import CONFIG as PRODUCTION
-from bitsage.obelysk.matmul import interaction_columns, matmul_air, matmul_params, matmul_trace
-from bitsage.obelysk.matrices import generate_inputs, product
+from bitsage.obelysk.matmul import interaction_columns
+from bitsage.obelysk.matrices import product
 from bitsage.stark import Air, Backend, NumpyBackend, Params, PcsConfig, ProofBundle, Trace, prove
 from bitsage.stark.examples import Instance as ExampleInstance
 from bitsage.stark.examples import cube, plonk, simple, state_machine, wide_fibonacci, xor
 from bitsage.stark.prover import InteractionMaker
+
+PLUGIN = Path(__file__).resolve().parent.parent / "examples" / "plugin" / "squares.py"
+BINDING = bytes(range(32))
 
 #: Small configurations that between them use every parameter, and the one that jobs are proven with.
 CONFIGS: dict[str, PcsConfig] = {
@@ -46,20 +53,33 @@ class Instance:
         return prove(self.air, self.params, self.trace, interaction=self.interaction, backend=backend, check=check)
 
 
-def _matmul(config: PcsConfig) -> Instance:
-    a, b = generate_inputs(16, 3)
-    c = product(a, b)
-    params = replace(matmul_params(16, bytes(range(32))), config=config)
+def _job(config: PcsConfig, job: JobType, request: Request) -> Instance:
+    """A job's own statement and witness under another configuration."""
+    assert isinstance(job, WitnessedJob)
+    air, params = job.statement(request, BINDING)
     if (config.log_blowup_factor, config.lifting_log_size) != (PRODUCTION.log_blowup_factor, None):
         # The pinned root is that of the production blow-up.
         params = replace(params, preprocessed_root=None)
-    return Instance(
-        "matmul",
-        matmul_air(),
-        params,
-        matmul_trace(a, b, c),
-        lambda challenges: interaction_columns(a, b, c, challenges),
-    )
+    return Instance(job.name, air, replace(params, config=config), job.witness(request))
+
+
+def _matmul(config: PcsConfig) -> Instance:
+    request = {"size": 16, "seed": 3}
+    a, b = generate_inputs(16, 3)
+    c = product(a, b)
+    # The maker's columns stay honest beside an altered trace; solved ones would follow it.
+    made = _job(config, get_job_type("matmul"), request)
+    return replace(made, interaction=lambda challenges: interaction_columns(a, b, c, challenges))
+
+
+def _squares(config: PcsConfig) -> Instance:
+    """The job type of examples/plugin, which no package registers here."""
+    spec = importlib.util.spec_from_file_location("squares_example", PLUGIN)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return _job(config, module.SquaresJob(), {"x": 3, "y": 4, "log_rows": 6})
 
 
 def _example(name: str, make: Callable[[PcsConfig], ExampleInstance]) -> Callable[[PcsConfig], Instance]:
@@ -75,6 +95,7 @@ AIRS: Mapping[str, Callable[[PcsConfig], Instance]] = {
     "xor": _example("xor", lambda c: xor(c, 3, 5)),
     "simple": _example("simple", lambda c: simple(c, 6, 4)),
     "matmul": _matmul,
+    "squares": _squares,
 }
 
 

@@ -118,9 +118,10 @@ INPUT_REASONS: dict[str, str] = {
     "size": "the size is none of the supported ones; choose one of the job type's table",
     "seed": "the seed is not an integer of 64 bits; give another",
     "matrix_format": "a matrix is not a two-dimensional integer array in the .npy format; send it in that format",
-    "matrix_shape": "the matrices are not square and of one supported size; send others",
+    "matrix_shape": "the matrices do not fit each other, or a side is not 1 to 1024 long; send others",
     "matrix_range": "a matrix entry is not in 0..p-1 with p = 2^31 - 1; reduce the entries first",
     "matrix_hash": "a matrix does not have the hash that the input names; send the right one",
+    "job_type_failed": "the job type's own code failed on the input; its author has to mend it",
     "job_input_invalid": "the job type does not accept the input; compare it with the job type's schema",
 }
 

@@ -58,6 +58,34 @@ def show_config(as_json: AsJson = False) -> None:
     output.rows(("key", "value", "source", "meaning"), [(s.key, s.value, s.source, s.meaning) for s in settings])
 
 
+@app.command("job-types", epilog="Example: sage job-types --json")
+def job_types(as_json: AsJson = False) -> None:
+    """List the job types of this installation with the fields of their requests, and the plug-ins that cannot be used."""
+    from bitsage.obelysk import JOB_TYPES
+
+    if as_json:
+        document = {
+            name: {
+                "input": {
+                    field: {"kind": f.kind, "required": f.required, "meaning": f.meaning}
+                    for field, f in job_type.input_schema.items()
+                },
+                "required_bits": job_type.limits.required_bits,
+            }
+            for name, job_type in JOB_TYPES.items()
+        }
+        output.emit_json({"job_types": document, "problems": dict(JOB_TYPES.problems)})
+        return
+    table = [
+        (name, field, f.kind, "yes" if f.required else "", f.meaning)
+        for name, job_type in JOB_TYPES.items()
+        for field, f in job_type.input_schema.items()
+    ]
+    output.rows(("type", "field", "kind", "required", "meaning"), table)
+    for sentence in JOB_TYPES.problems.values():
+        output.remark(sentence)
+
+
 @app.command("watch", epilog="Example: sage watch 0123456789abcdef0123456789abcdef")
 def watch(
     job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Job id, 32 hex digits; or --all.")] = None,
