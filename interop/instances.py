@@ -32,7 +32,7 @@ CONFIGS: dict[str, PcsConfig] = {
     "b3 q8 k2 last1": PcsConfig(
         pow_bits=5, log_blowup_factor=3, n_queries=8, fold_step=2, log_last_layer_degree_bound=1
     ),
-    "b1 q20 k2 lifted": PcsConfig(pow_bits=5, log_blowup_factor=1, n_queries=20, fold_step=2, lifting_log_size=10),
+    "b1 q20 k2 lifted": PcsConfig(pow_bits=5, log_blowup_factor=1, n_queries=20, fold_step=2),
     "production": replace(PRODUCTION, pow_bits=12),
 }
 LIFTED = "b1 q20 k2 lifted"
@@ -57,7 +57,7 @@ def _job(config: PcsConfig, job: JobType, request: Request) -> Instance:
     """A job's own statement and witness under another configuration."""
     assert isinstance(job, WitnessedJob)
     air, params = job.statement(request, BINDING)
-    if (config.log_blowup_factor, config.lifting_log_size) != (PRODUCTION.log_blowup_factor, None):
+    if config.log_blowup_factor != PRODUCTION.log_blowup_factor:
         # The pinned root is that of the production blow-up.
         params = replace(params, preprocessed_root=None)
     return Instance(job.name, air, replace(params, config=config), job.witness(request))
@@ -118,7 +118,14 @@ def backends() -> dict[str, Backend]:
 def instance(name: str, config: str) -> Instance | None:
     """The AIR under the configuration; None where the two do not go together.
 
-    A lifting size needs a preprocessed column (spec stark.md section 4).
+    A lifting size needs a preprocessed column (spec stark.md section 4); it is set two above the natural one.
     """
     made = AIRS[name](CONFIGS[config])
-    return None if config == LIFTED and not made.air.preprocessed else made
+    if config != LIFTED:
+        return made
+    params = made.params
+    if not made.air.preprocessed:
+        return None
+    natural = max(*params.log_sizes, *params.preprocessed_log_sizes) + params.config.log_blowup_factor
+    lifted = replace(params.config, lifting_log_size=natural + 2)
+    return replace(made, params=replace(params, config=lifted, preprocessed_root=None))

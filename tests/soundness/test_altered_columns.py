@@ -17,8 +17,10 @@ from mutation import (
     random_row,
     refusal,
     seeded,
+    thinned,
 )
 
+LIGHT = [name for name in AIRS if name not in HEAVY]
 #: Where a wrong column shows: in the constraints, or, if they still hold, in the sum over the lookups.
 EXPECTED = {"oods_mismatch", "check_failed"}
 
@@ -35,9 +37,7 @@ def test_every_column_altered_at_random_rows_is_refused(name: str) -> None:
     made = instance(name, QUICK)
     assert made is not None
     chance = seeded(name)
-    columns = places(made)
-    assert {place.tree for place in columns} >= {"trace"}
-    for place in columns:
+    for place in thinned(name, places(made), chance, 16):
         for _ in range(2):
             row, delta = random_row(chance, made, place), chance.choice([1, P - 1, chance.randrange(1, P)])
             assert refusal(made, altered(made, place, row, delta)) in EXPECTED, (place, row, delta)
@@ -45,7 +45,7 @@ def test_every_column_altered_at_random_rows_is_refused(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("config", [c for c in CONFIGS if c != QUICK])
-@pytest.mark.parametrize("name", EVERY_AIR)
+@pytest.mark.parametrize("name", LIGHT)
 def test_every_column_altered_under_every_configuration(name: str, config: str) -> None:
     made = instance(name, config)
     if made is None:
@@ -58,7 +58,7 @@ def test_every_column_altered_under_every_configuration(name: str, config: str) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in AIRS if name not in HEAVY])
+@pytest.mark.parametrize("name", LIGHT)
 def test_every_row_of_every_trace_column_altered_is_refused(name: str) -> None:
     """Small traces, so that no row goes untried."""
     made = instance(name, QUICK)

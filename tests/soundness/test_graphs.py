@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from graph_mutation import graph_changes, reordered, weakened
-from mutation import ACCEPTED, EVERY_AIR, QUICK, instance, judged, pinned
+from mutation import ACCEPTED, EVERY_AIR, QUICK, instance, judged, pinned, seeded, thinned
 
 from bitsage.stark import Air, ProofUnreadable
 
@@ -20,7 +20,7 @@ def test_every_changed_graph_refuses_the_proof(name: str, kind: str) -> None:
     params = pinned(made, bundle)
     graph = made.air.to_json()
     seen = 0
-    for path, changed in CHANGES[kind](graph):
+    for path, changed in thinned(name, CHANGES[kind](graph), seeded(name), 100):
         try:
             air = Air.from_json(changed)
         except ProofUnreadable:

@@ -12,10 +12,10 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -62,9 +62,11 @@ __all__ = [
     "refusal",
     "random_row",
     "seeded",
+    "thinned",
     "with_cheat",
 ]
 
+T = TypeVar("T")
 ACCEPTED = "accepted"
 #: The names of all AIRs for `parametrize`; the heavy ones are marked slow.
 EVERY_AIR = [pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name for name in AIRS]
@@ -78,6 +80,12 @@ def airs_where(holds: Callable[[Instance], bool]) -> list[Any]:
         if made is not None and holds(made):
             found.append(entry)
     return found
+
+
+def thinned(name: str, cases: Iterable[T], chance: random.Random, limit: int) -> list[T]:
+    """All cases; of a heavy AIR a random choice."""
+    found = list(cases)
+    return chance.sample(found, limit) if name in HEAVY and len(found) > limit else found
 
 
 #: Three queries suffice where the out-of-domain check must refuse.
