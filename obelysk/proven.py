@@ -72,6 +72,11 @@ class ProvenJob(ABC):
     def trace(self, request: Request, output: Any) -> tuple[U32, ...]:
         """The trace columns in storage order."""
 
+    def witness(self, request: Request) -> Trace:
+        """All columns of the honest run, for provers outside of this program."""
+        output = self.run(request)
+        return Trace(self.selectors(request, output), (self.trace(request, output),))
+
     def interaction(self, request: Request, output: Any, challenges: Mapping[str, QM31]) -> Sequence[U32]:
         """The explicit interaction columns in storage order, once the challenges are drawn."""
         return ()
