@@ -1,5 +1,8 @@
 // FRI folds of QM31 functions given by four rows of coordinates (spec stark.md section 11).
 #include "field.cl"
+#ifndef STEP
+#define STEP 1
+#endif
 
 // STEP folds at once: 2^STEP neighbouring values become one.  Level k of `twiddles` (the inverses of y, x,
 // pi(x), ... of the left point of every pair) starts at word starts[k]; alphas holds alpha, alpha^2, ...
