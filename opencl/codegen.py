@@ -93,7 +93,7 @@ class Emitter:
                 stack.pop()
                 continue
             op, *args = self.component.nodes[current]
-            inner = args if op in _OPERATORS and current not in self.uniform else ()
+            inner: Sequence[int] = args if op in _OPERATORS and current not in self.uniform else ()
             missing = [a for a in reversed(inner) if a not in self._nodes]
             if missing:
                 stack += missing

@@ -21,10 +21,24 @@ from bitsage.stark.vectors import U32
 from .buffers import Buffer, ColumnRef, ColumnSet, Matrix
 from .device import Device
 from .generated import kernels_of
+from .prefix import interpolate_prefix
 from .templates import columns_of_constraints, constraint_program, environment_words, shape_of
 
 #: Columns of a component by (tree, column).
 Columns = dict[tuple[int, int], ColumnRef]
+
+
+def compose(
+    device: Device,
+    env: Environment,
+    evaluations: Sequence[ColumnSet],
+    layout: Layout,
+    powers: Sequence[QM31],
+    log_blowup: int,
+) -> ColumnSet:
+    """The eight composition polynomials, from the trees' columns extended by the blowup."""
+    values = composition_values(device, env, evaluations, layout, powers, log_blowup)
+    return split(interpolate_prefix(values, values.log_size + log_blowup - 1))
 
 
 def composition_values(

@@ -21,9 +21,7 @@ _LOG_LOW = 5  # bits below the middle: neighbouring words, for neighbouring work
 _LOG_HIGH = 5  # bits above the middle, for more work-items
 
 
-def sample(
-    polynomials: ColumnSet, points: Sequence[Sequence[SecurePoint]], degree_log: int
-) -> list[list[QM31]]:
+def sample(polynomials: ColumnSet, points: Sequence[Sequence[SecurePoint]], degree_log: int) -> list[list[QM31]]:
     """Values of the lifted polynomials at the points of each column."""
     jobs: dict[tuple[int, SecurePoint], list[int]] = {}
     for matrix, indices in polynomials.by_matrix():

@@ -70,3 +70,16 @@ def test_samples(device: Device, log_sizes: list[int]) -> None:
         groups.append((Matrix.of(device, np.stack([columns[k] for k in indices])), indices))
     degree = max(log_sizes) + 1
     assert sample(ColumnSet.gathered(groups), wanted, degree) == NUMPY.sample(columns, wanted, degree)
+
+
+@pytest.mark.parametrize("log_size", [1, 2, 4, 5, 6, 9, 13, 16])
+@pytest.mark.parametrize("above", [0, 1, 3])
+def test_interpolation_on_the_first_points_of_a_domain(device: Device, log_size: int, above: int) -> None:
+    from bitsage.opencl.buffers import Matrix
+    from bitsage.opencl.prefix import interpolate_prefix
+    from bitsage.stark import fft
+
+    coefficients = words(log_size, 4, 1 << log_size)
+    values = fft.evaluate(coefficients, log_size + above)[:, : 1 << log_size]
+    found = interpolate_prefix(Matrix.of(device, np.ascontiguousarray(values)), log_size + above)
+    assert np.array_equal(found.host(), coefficients)
