@@ -138,6 +138,8 @@ class Device:
         self.pool: Pool = make_pool(self.context, self.queue, info.kind == "cpu")
         self._programs = ProgramCache(self.context, self._device, info)
         self._kernels: dict[tuple[str, str, str, int], Any] = {}
+        #: What other modules keep on the device for as long as it is open (twiddle towers, tuned sizes).
+        self.kept: dict[Any, Any] = {}
 
     def program(self, name: str, source: str, options: str = "", lanes: int | None = None) -> Any:
         """The compiled pyopencl.Program of a source; `name` tells it apart in messages.  Raises KernelRefused.
@@ -186,6 +188,13 @@ class Device:
             with guarded():
                 cl.enqueue_copy(self.queue, result, buffer, src_offset=4 * offset, is_blocking=True)
         return result
+
+    def copy(self, source: Any, target: Any, size: int, source_offset: int = 0, target_offset: int = 0) -> None:
+        """Copy `size` bytes between two buffers of this device; offsets are bytes too."""
+        with guarded():
+            cl.enqueue_copy(
+                self.queue, target, source, byte_count=size, src_offset=source_offset, dst_offset=target_offset
+            )
 
     def finish(self) -> None:
         """Wait until the queue is empty."""
