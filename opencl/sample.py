@@ -17,8 +17,8 @@ from bitsage.stark.vectors import U32
 
 from .buffers import ColumnSet, Matrix
 
-_LOG_LOW = 5  # bits below the middle: neighbouring words, for neighbouring work-items
-_LOG_HIGH = 5  # bits above the middle, for more work-items
+_LOG_REST = 10  # bits that are left to the host
+_LOG_WARP = 5  # neighbouring work-items of a GPU that read neighbouring words
 
 
 def sample(polynomials: ColumnSet, points: Sequence[Sequence[SecurePoint]], degree_log: int) -> list[list[QM31]]:
@@ -40,8 +40,9 @@ def sample(polynomials: ColumnSet, points: Sequence[Sequence[SecurePoint]], degr
 def evaluate_rows(matrix: Matrix, rows: Sequence[int], point: SecurePoint) -> list[QM31]:
     """Values at a point of the polynomials whose coefficients are the rows of the matrix."""
     device, n = matrix.device, matrix.log_size
-    low = min(_LOG_LOW, n)
-    middle = max(0, n - low - _LOG_HIGH)
+    # As many bits below the middle as make one memory access: a vector register, or the words of a warp.
+    low = min(device.lanes.bit_length() - 1 if device.lanes > 1 else _LOG_WARP, n)
+    middle = max(0, n - _LOG_REST)
     factors = bit_factors(point, n)
     rest = n - middle
     out = device.alloc(len(rows) * 4 << rest)
