@@ -84,9 +84,7 @@ def commit(device: Device, columns: ColumnSet, height: int) -> Tree:
     return _finished(device, buffer, height, reached)
 
 
-def _absorb(
-    device: Device, run: Run, state: tuple[Any, int, int], target: Any, last: bool, climbing: bool
-) -> int:
+def _absorb(device: Device, run: Run, state: tuple[Any, int, int], target: Any, last: bool, climbing: bool) -> int:
     """Hash a run on; returns the number of layers that were made above the leaves."""
     log_size = run.matrix.log_size
     sizes = hash_sizes(device, log_size)
