@@ -17,6 +17,7 @@ from .buffers import ColumnRef, Matrix
 from .compose import placed
 from .device import Device
 from .generated import kernels_of
+from .points import inversion_sizes
 from .templates import INVERSION_ROWS, columns_read, environment_words, fraction_program, shape_of
 
 _MAX_LOG_CHUNKS = 12
@@ -50,10 +51,10 @@ def _running_fractions(env: Environment, index: int, columns: Mapping[int, Seque
     program = fraction_program(shape)
     words = device.upload(environment_words(program.slots, values, env, index))
     zero = device.upload(np.zeros(1, dtype=np.uint32))
-    rows = min(INVERSION_ROWS, 1 << log_size)
+    rows, *sizes = inversion_sizes(1 << log_size, INVERSION_ROWS)
     for kernel in kernels_of(device, component.name, program):
         arguments = (*buffers, words, log_size, log_size, out.buffer, zero, rows)
-        device.launch(kernel, ((1 << log_size) // rows,), None, *arguments)
+        device.launch(kernel, *sizes, *arguments)
     if device.download(zero, (1,))[0]:
         raise TraceInvalid("a lookup has the denominator 0")
 

@@ -13,7 +13,9 @@ from .buffers import Buffer
 from .device import Device
 
 _KEPT = 4  # tables of a kind kept on one device
-_INVERSION_ROWS = 16
+#: Rows of one work-item that share an inversion.
+INVERSION_ROWS = 16
+_GROUP = 256
 
 #: Tables by what they hold, of each device.
 _tables: WeakKeyDictionary[Device, dict[tuple[str, int], Buffer]] = WeakKeyDictionary()
@@ -30,6 +32,13 @@ def _keep(device: Device, kind: str, key: int, buffer: Buffer) -> Buffer:
         del own[known]
     own[kind, key] = buffer
     return buffer
+
+
+def inversion_sizes(size: int, most: int) -> tuple[int, tuple[int], tuple[int]]:
+    """Rows of a work-item, work-items and group size of a kernel over 2^k rows that inverts up to `most` at once."""
+    rows = min(most, size)
+    items = size // rows
+    return rows, (items,), (min(_GROUP, items),)
 
 
 def split_bits(bits: int) -> tuple[int, int]:
@@ -79,8 +88,8 @@ def _inverse_levels(device: Device, log_size: int) -> Buffer:
         # Level k >= 1 holds x of the half coset of the circle domain of log size n - k + 1, its first half.
         domain = log_size if level == 0 else log_size - level + 1
         coset = coset_tables(generator_index(domain + 1), generator_index(domain - 1), bits)
-        rows = min(_INVERSION_ROWS, 1 << bits)
+        rows, *sizes = inversion_sizes(1 << bits, INVERSION_ROWS)
         start = (1 << log_size) - (1 << (log_size - level))
         arguments = (device.upload(coset), table, start, *split_bits(bits), int(level == 0), rows)
-        device.launch(kernel, ((1 << bits) // rows,), None, *arguments)
+        device.launch(kernel, *sizes, *arguments)
     return table

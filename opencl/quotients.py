@@ -16,9 +16,7 @@ from bitsage.stark.vectors import U32
 
 from .buffers import ColumnRef, Matrix
 from .device import Device
-from .points import half_coset_tables, split_bits
-
-_INVERSION_ROWS = 16
+from .points import INVERSION_ROWS, half_coset_tables, inversion_sizes, split_bits
 
 #: Extends the rows of a matrix of coefficients to the committed domain.
 Extend = Callable[[Matrix], Matrix]
@@ -83,11 +81,11 @@ def _weighted_sum(matrix: Matrix, terms: Sequence[tuple[int, QM31]], out: Matrix
 def _divide(numerators: Matrix, groups: Sequence[SampleGroup]) -> Matrix:
     device, n = numerators.device, numerators.log_size
     result = Matrix.empty(device, 4, n)
-    rows = min(_INVERSION_ROWS, 1 << n)
+    rows, *sizes = inversion_sizes(1 << n, INVERSION_ROWS)
     words = device.upload(np.concatenate([_group_words(group) for group in groups]))
     tables = half_coset_tables(device, n)
     arguments = (numerators.buffer, result.buffer, tables, words, len(groups), n, *split_bits(n - 1), rows)
-    device.launch(device.kernel("quotients", "divide"), ((1 << n) // rows,), None, *arguments)
+    device.launch(device.kernel("quotients", "divide"), *sizes, *arguments)
     return result
 
 

@@ -18,7 +18,7 @@ from .codegen import Emitter, Slots, Value, uniform_values
 
 #: Statements of one kernel, above which the remaining constraints go to a further one.
 _STATEMENTS = 600
-#: Rows of one work-item that share an inversion.
+#: Most rows of one work-item that share an inversion.
 INVERSION_ROWS = 8
 
 _PRELUDE = """
@@ -210,7 +210,7 @@ __kernel void fractions_{batch}({shape.parameters()}, __global uint *out, __glob
     uint before[{INVERSION_ROWS}], norms[{INVERSION_ROWS}];
     uint product = 1;
     for (uint r = 0; r < rows; r++) {{
-        const uint i = get_global_id(0) + r * get_global_size(0);
+        const uint i = OWN_ROW(r);
 {body}
         top[r] = {top};
         bottom[r] = {bottom};
@@ -221,7 +221,7 @@ __kernel void fractions_{batch}({shape.parameters()}, __global uint *out, __glob
     if (product == 0) zero[0] = 1;
     uint inverse = m31_inverse(product);
     for (uint r = rows; r-- > 0;) {{
-        const uint i = get_global_id(0) + r * get_global_size(0);
+        const uint i = OWN_ROW(r);
         qm31 s = q_mul(top[r], q_inverse_by_norm(bottom[r], m31_mul(inverse, before[r])));
         inverse = m31_mul(inverse, norms[r]);
 {previous}{stores}    }}

@@ -19,14 +19,14 @@ __kernel void inverse_coordinates(__global const uint *restrict tables, __global
                                   uint log_high, uint log_low, uint of_y, uint rows) {
     uint value[16], before[16], product = 1;
     for (uint r = 0; r < rows; r++) {
-        cm31 p = half_coset_point(tables, get_global_id(0) + r * get_global_size(0), log_high, log_low);
+        cm31 p = half_coset_point(tables, OWN_ROW(r), log_high, log_low);
         value[r] = of_y ? p.b : p.a;
         before[r] = product;
         product = m31_mul(product, value[r]);
     }
     uint inverse = m31_inverse(product);
     for (uint r = rows; r-- > 0;) {
-        out[start + get_global_id(0) + r * get_global_size(0)] = m31_mul(inverse, before[r]);
+        out[start + OWN_ROW(r)] = m31_mul(inverse, before[r]);
         inverse = m31_mul(inverse, value[r]);
     }
 }

@@ -41,7 +41,7 @@ __kernel void divide(__global const uint *restrict numerators, __global uint *re
         __constant uint *own = groups + 14 * g;
         uint product = 1;
         for (uint r = 0; r < rows; r++) {
-            uint i = get_global_id(0) + r * get_global_size(0);
+            uint i = OWN_ROW(r);
             if (g == 0) {
                 cm31 p = half_coset_point(tables, i >> 1, log_high, log_low);
                 x[r] = p.a;
@@ -55,7 +55,7 @@ __kernel void divide(__global const uint *restrict numerators, __global uint *re
         }
         uint inverse = m31_inverse(product);
         for (uint r = rows; r-- > 0;) {
-            uint i = get_global_id(0) + r * get_global_size(0);
+            uint i = OWN_ROW(r);
             uint own_inverse = m31_mul(inverse, before[r]);
             inverse = m31_mul(inverse, norm[r]);
             cm31 factor;
