@@ -125,17 +125,17 @@ class Device:
 
     `lanes` is the number of 32-bit values that one work-item should handle as a vector: 16 on CPUs, 1 on
     GPUs; kernels see it as the macro LANES.  All work is enqueued on one in-order queue, so a buffer may be
-    dropped as soon as the last kernel that uses it is enqueued.
+    dropped as soon as the last kernel that uses it is enqueued.  `memory` bounds the bytes in use.
     """
 
-    def __init__(self, info: DeviceInfo, lanes: int | None = None) -> None:
+    def __init__(self, info: DeviceInfo, lanes: int | None = None, memory: int | None = None) -> None:
         self.info = info
         self.lanes = lanes or (16 if info.kind == "cpu" else 1)
         self._device = next(device for known, device in _found() if known.index == info.index)
         with guarded():
             self.context = cl.Context([self._device])
             self.queue = cl.CommandQueue(self.context, self._device)
-        self.pool: Pool = make_pool(self.context, self.queue, info.kind == "cpu")
+        self.pool: Pool = make_pool(self.context, self.queue, info.kind == "cpu", memory or info.memory)
         self._programs = ProgramCache(self.context, self._device, info)
         self._kernels: dict[tuple[str, str, str, int], Any] = {}
         #: What other modules keep on the device for as long as it is open (twiddle towers, tuned sizes).
@@ -203,6 +203,6 @@ class Device:
 
 
 @lru_cache(maxsize=8)
-def open_device(info: DeviceInfo, lanes: int | None = None) -> Device:
+def open_device(info: DeviceInfo) -> Device:
     """The opened device of an info, one per process."""
-    return Device(info, lanes)
+    return Device(info)

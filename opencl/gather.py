@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bitsage.stark.fields import QM31
 from bitsage.stark.vectors import U32
 
 from .buffers import ColumnSet, Matrix, as_words
@@ -35,9 +34,3 @@ def gather(device: Device, evaluations: ColumnSet, height: int, positions: Seque
         for index, row in zip(indices, values.tolist(), strict=True):
             result[index] = row
     return result
-
-
-def gather_secure(device: Device, evaluation: Matrix, positions: Sequence[int]) -> list[QM31]:
-    """Values of a QM31 function (four rows) at stored positions."""
-    values = picked(device, evaluation, range(4), np.array(positions, dtype=np.uint32))
-    return [(a, b, c, d) for a, b, c, d in values.T.tolist()]

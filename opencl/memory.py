@@ -36,16 +36,22 @@ class Pool(Protocol):
         """Most bytes that were in use at once."""
 
 
-def make_pool(context: Any, queue: Any, shared: bool) -> Pool:
-    """The pool of a device; `shared` devices compute in the host's memory."""
-    return HostPool(context) if shared else DevicePool(queue)
+def make_pool(context: Any, queue: Any, shared: bool, limit: int) -> Pool:
+    """The pool of a device, for at most `limit` bytes in use; `shared` devices compute in the host's memory."""
+    return HostPool(context, limit) if shared else DevicePool(queue, limit)
+
+
+def _check(used: int, wanted: int, limit: int) -> None:
+    if used + wanted > limit:
+        raise MemoryError(f"{wanted} bytes more than the {used} in use exceed the limit of {limit}")
 
 
 class HostPool:
     """Pages of the host, huge ones where the system gives them, handed to the device in place."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Any, limit: int) -> None:
         self._context = context
+        self._limit = limit
         self._free: dict[int, list[mmap.mmap]] = {}
         self.used = 0
         self.peak = 0
@@ -54,6 +60,9 @@ class HostPool:
     def take(self, size: int) -> Any:
         """A buffer of `size` bytes, 4 KiB aligned."""
         rounded = _rounded(size)
+        _check(self.used, rounded, self._limit)
+        if self.held + rounded > self._limit:
+            self.trim()
         free = self._free.get(rounded)
         pages = free.pop() if free else self._map(rounded)
         words = np.frombuffer(pages, dtype=np.uint32, count=size // 4)
@@ -87,12 +96,14 @@ class HostPool:
 class DevicePool:
     """pyopencl's own pool of device memory."""
 
-    def __init__(self, queue: Any) -> None:
+    def __init__(self, queue: Any, limit: int) -> None:
         self._pool = cl.tools.MemoryPool(cl.tools.ImmediateAllocator(queue))
+        self._limit = limit
         self.peak = 0
 
     def take(self, size: int) -> Any:
         """A buffer of at least `size` bytes."""
+        _check(self.used, size, self._limit)
         buffer = self._pool.allocate(size)
         self.peak = max(self.peak, self.used)
         return buffer

@@ -1,9 +1,16 @@
-"""Sizes of blocks and groups by device class, and what `sage devices --tune` measured (cached on disk)."""
+"""Sizes of blocks and groups: by device class, or as `sage devices --tune` measured them (cached on disk)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+import hashlib
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .runtime import cache_folder
 
 if TYPE_CHECKING:
     from .device import Device
@@ -51,21 +58,6 @@ class FftSizes:
         return min(self.slice_words_log, self.tile_log - (step.hi - step.lo), step.lo) - self.lanes_log
 
 
-def fft_sizes(device: Device) -> FftSizes:
-    """The sizes in force."""
-    known = device.kept.get("fft sizes")
-    if isinstance(known, FftSizes):
-        return known
-    if device.lanes > 1:
-        sizes = FftSizes(device.lanes, 1, 13, 15, 6, 1 << 20)
-    else:
-        local_log = (device.info.max_local // 4).bit_length() - 1
-        group = min(256, device.info.max_group)
-        sizes = FftSizes(1, group, min(12, local_log), min(12, local_log), 5, 1 << 24)
-    device.kept["fft sizes"] = sizes
-    return sizes
-
-
 @dataclass(frozen=True, slots=True)
 class HashSizes:
     """How Merkle trees are cut: a group of `group` work-items takes 2^block_log leaves or nodes."""
@@ -89,10 +81,80 @@ class HashSizes:
         return HashSizes(1, 1, self.lanes_log)
 
 
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """All sizes of a device."""
+
+    fft: FftSizes
+    hash: HashSizes
+
+    def fit(self, device: Device) -> bool:
+        """Whether a device of this vector width can run with them."""
+        info, fft, hashing = device.info, self.fft, self.hash
+        return (
+            fft.lanes == hashing.lanes == device.lanes
+            and 1 <= fft.group <= info.max_group
+            and 1 <= hashing.group <= info.max_group
+            and max(9, fft.lanes_log) <= fft.low_log <= fft.tile_log
+            and 4 << fft.tile_log <= info.max_local
+            and fft.lanes_log <= fft.slice_words_log <= fft.tile_log - 4
+            and fft.batch_words >= 1
+            and hashing.lanes_log <= hashing.block_log <= 20
+        )
+
+
+def defaults(device: Device) -> Sizes:
+    """Sizes by the class of the device: cache blocks of vectors on CPUs, coalesced groups on GPUs."""
+    local_log = (device.info.max_local // 4).bit_length() - 1
+    if device.lanes > 1:
+        tile_log = min(16, local_log)
+        return Sizes(FftSizes(device.lanes, 1, min(13, tile_log), tile_log, 6, 1 << 20), HashSizes(device.lanes, 1, 10))
+    group, tile_log = min(256, device.info.max_group), min(12, local_log)
+    return Sizes(FftSizes(1, group, tile_log, tile_log, 5, 1 << 24), HashSizes(1, min(128, device.info.max_group), 8))
+
+
+def sizes_of(device: Device) -> Sizes:
+    """The sizes in force on a device."""
+    known = device.kept.get("sizes")
+    if not isinstance(known, Sizes):
+        known = device.kept["sizes"] = tuned(device) or defaults(device)
+    return known
+
+
+def fft_sizes(device: Device) -> FftSizes:
+    """How the FFT is cut."""
+    return sizes_of(device).fft
+
+
 def hash_sizes(device: Device, log_size: int) -> HashSizes:
-    """The sizes in force for layers of 2^log_size digests."""
-    sizes = device.kept.get("hash sizes")
-    if not isinstance(sizes, HashSizes):
-        sizes = HashSizes(device.lanes, 1, 10) if device.lanes > 1 else HashSizes(1, min(128, device.info.max_group), 8)
-        device.kept["hash sizes"] = sizes
+    """How layers of 2^log_size digests are cut."""
+    sizes = sizes_of(device).hash
     return sizes if 1 << log_size >= sizes.lanes else sizes.single()
+
+
+def _path(device: Device) -> Path:
+    info = device.info
+    identity = "\0".join((info.platform, info.name, info.driver, str(info.compute_units), str(device.lanes)))
+    return cache_folder() / f"tuned-{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
+
+
+def tuned(device: Device) -> Sizes | None:
+    """The measured sizes; None where none were saved or they do not fit."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        document: Any = json.loads(_path(device).read_text(encoding="utf-8"))
+        found = Sizes(FftSizes(**document["fft"]), HashSizes(**document["hash"]))
+        numbers = [*document["fft"].values(), *document["hash"].values()]
+        if all(type(number) is int for number in numbers) and found.fit(device):
+            return found
+    return None
+
+
+def keep(device: Device, sizes: Sizes) -> Path:
+    """Use the sizes from now on and save them for later processes; returns the file."""
+    device.kept["sizes"] = sizes
+    path = _path(device)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    aside.write_text(json.dumps(asdict(sizes), indent=2), encoding="utf-8")
+    aside.replace(path)
+    return path

@@ -192,7 +192,7 @@ def code_tables() -> str:
 
 def error_codes() -> Iterator[tuple[str, str]]:
     """Code and meaning of every error class of the rooms that has a code of its own."""
-    for room in ("wallet", "schemas", "streams", "projections", "privacy", "nodes"):
+    for room in ("wallet", "schemas", "streams", "projections", "privacy", "opencl", "nodes"):
         module = import_module(f"bitsage.{room}.errors")
         for _, found in inspect.getmembers(module, inspect.isclass):
             code = vars(found).get("code")

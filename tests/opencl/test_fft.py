@@ -1,12 +1,14 @@
 """The device's circle FFT against the NumPy backend, value for value."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bitsage.opencl import fft
 from bitsage.opencl.buffers import ColumnRef, ColumnSet, Matrix
 from bitsage.opencl.device import Device
-from bitsage.opencl.tuning import FftSizes
+from bitsage.opencl.tuning import FftSizes, defaults, fft_sizes
 from bitsage.opencl.twiddles import tower
 from bitsage.stark import P
 from bitsage.stark import fft as reference
@@ -35,9 +37,9 @@ def test_extension(device: Device, log_size: int, blowup: int) -> None:
 
 def test_small_tiles_need_several_high_passes(info) -> None:
     device = Device(info)
-    device.kept["fft sizes"] = FftSizes(device.lanes, 1, 9, 11, 6, 1 << 12)
+    device.kept["sizes"] = replace(defaults(device), fft=FftSizes(device.lanes, 1, 9, 11, 6, 1 << 12))
     values = random_columns(2, 18)
-    assert len(fft.passes(18, device.kept["fft sizes"])) == 3
+    assert len(fft.passes(18, fft_sizes(device))) == 3
     found = fft.interpolate(device, list(values))
     assert np.array_equal([c.host() for c in found], reference.interpolate(values))
     again = fft.extend(device, found, 1)
