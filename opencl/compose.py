@@ -2,7 +2,9 @@
 
 The constraints are evaluated on the first 2^(n+1) stored points of the committed domain of 2^(n + blowup):
 these are a circle domain themselves, closed under steps by a trace row, so that no column is extended again.
-The composition polynomial has a degree for which any such domain determines it.
+Where the constraints hold, the quotient is a polynomial that any domain of 2^(n+1) points determines, so these
+are the coefficients that the canonic domain gives.  Where they do not hold there is no such polynomial, and the
+composition differs from the NumPy backend's, which no verifier accepts either.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from bitsage.stark.vectors import U32
 
 from .buffers import Buffer, ColumnRef, ColumnSet, Matrix
 from .device import Device
+from .environment import environment_words
 from .generated import kernels_of
 from .prefix import interpolate_prefix
-from .templates import columns_of_constraints, constraint_program, environment_words, shape_of
+from .templates import columns_of_constraints, constraint_program, shape_of
 
 #: Columns of a component by (tree, column).
 Columns = dict[tuple[int, int], ColumnRef]

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from bitsage.stark.fields import QM31, qmul
+from bitsage.stark.numpy_backend import NumpyBackend
 from bitsage.stark.vectors import U32
 
 from .buffers import Matrix
-from .points import fold_twiddles
+from .twiddles import tower
 
 _MAX_STEP = 3  # folds of one kernel
+_LEAST_LOG = 3  # smaller domains have no pairs of pairs of points
 
 
 def fold(evaluation: Matrix, step: int, circle: bool, alpha: QM31) -> Matrix:
@@ -29,12 +31,14 @@ def fold(evaluation: Matrix, step: int, circle: bool, alpha: QM31) -> Matrix:
 
 def _fold(evaluation: Matrix, step: int, circle: bool, alphas: Sequence[QM31]) -> Matrix:
     device = evaluation.device
-    twiddles, starts = fold_twiddles(device, evaluation.log_size, step, circle)
+    if evaluation.log_size < _LEAST_LOG:
+        return Matrix.of(device, NumpyBackend().fold(evaluation.host(), step, circle, alphas[0]))
+    inverse = tower(device, evaluation.log_size + 1, True)
     result = Matrix.empty(device, 4, evaluation.log_size - step)
-    given = device.upload(np.array(starts, dtype=np.uint32)), device.upload(np.array(alphas, dtype=np.uint32))
+    given = inverse, device.upload(np.array(alphas, dtype=np.uint32))
     kernel = device.kernel("fold", "fold", f"-DSTEP={step}")
     size = (1 << result.log_size,)
-    device.launch(kernel, size, None, evaluation.buffer, result.buffer, twiddles, *given, result.log_size)
+    device.launch(kernel, size, None, evaluation.buffer, result.buffer, *given, result.log_size, int(circle))
     return result
 
 

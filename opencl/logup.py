@@ -16,9 +16,10 @@ from bitsage.stark.vectors import U32
 from .buffers import ColumnRef, Matrix
 from .compose import placed
 from .device import Device
+from .environment import environment_words
 from .generated import kernels_of
 from .points import inversion_sizes
-from .templates import INVERSION_ROWS, columns_read, environment_words, fraction_program, shape_of
+from .templates import INVERSION_ROWS, columns_read, fraction_program, shape_of
 
 _MAX_LOG_CHUNKS = 12
 

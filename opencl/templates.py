@@ -6,18 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
-from bitsage.stark.fields import QM31, m31_inverse, qneg, qscale
+from bitsage.stark.fields import QM31
 from bitsage.stark.graph import Component
 from bitsage.stark.rows import needed_by_logup
 from bitsage.stark.transcript import Environment
-from bitsage.stark.vectors import U32
 
 from .codegen import Emitter, Slots, Value, uniform_values
 
 #: Statements of one kernel, above which the remaining constraints go to a further one.
 _STATEMENTS = 600
+#: Words of constant memory that every device has.
+_CONSTANT_WORDS = 1 << 14
 #: Most rows of one work-item that share an inversion.
 INVERSION_ROWS = 8
 
@@ -71,10 +70,11 @@ class Shape:
         """An emitter without statements yet."""
         return Emitter(self.component, dict(self.uniform), dict(self.relations), dict(self.places), slots)
 
-    def parameters(self) -> str:
-        """The parameters that all kernels begin with."""
+    def parameters(self, slots: Slots) -> str:
+        """The parameters that all kernels begin with, once the environment is complete."""
         columns = "".join(f"__global const uint *restrict b{k}, " for k in range(self.buffers))
-        return f"{columns}__constant uint *restrict e, uint stride, uint log_rows"
+        space = "__constant uint" if slots.words <= _CONSTANT_WORDS else "__global const uint"
+        return f"{columns}{space} *restrict e, uint stride, uint log_rows"
 
 
 def shape_of(
@@ -130,7 +130,9 @@ def constraint_program(shape: Shape) -> Generated:
         _weigh(emitter, j, value_of(emitter))
     bodies.append(emitter.lines)
     scale = f"const uint scale = i >> log_rows ? {slots.base('vanishing', 1).text} : {slots.base('vanishing', 0).text};"
-    kernels = [_constraint_kernel(shape, f"constraints_{k}", body, scale) for k, body in enumerate(bodies)]
+    kernels = [
+        _constraint_kernel(shape.parameters(slots), f"constraints_{k}", body, scale) for k, body in enumerate(bodies)
+    ]
     names = tuple(f"constraints_{k}" for k in range(len(kernels)))
     shift = "#define SHIFT(i, offset) shifted_on_domain(i, offset, log_rows)\n"
     return Generated("\n".join([_PRELUDE, _SHIFTS, shift, *kernels]), names, slots)
@@ -172,7 +174,7 @@ def _weigh(emitter: Emitter, j: int, value: Value) -> None:
         emitter.lines += [f"t{k} += m31_fold((ulong)e[{start + k}] * {value.text});" for k in range(4)]
 
 
-def _constraint_kernel(shape: Shape, name: str, body: Sequence[str], scale: str) -> str:
+def _constraint_kernel(parameters: str, name: str, body: Sequence[str], scale: str) -> str:
     stores = [
         f"{{ const size_t o = ((size_t){k} << (log_rows + 1)) + i; const uint r = m31_mul(m31_reduce(t{k}), scale);"
         f" out[o] = add ? m31_add(out[o], r) : r; }}"
@@ -180,32 +182,35 @@ def _constraint_kernel(shape: Shape, name: str, body: Sequence[str], scale: str)
     ]
     lines = ["const uint i = get_global_id(0);", "ulong t0 = 0, t1 = 0, t2 = 0, t3 = 0;", *body, scale, *stores]
     text = "\n".join(f"    {line}" for line in lines)
-    return f"__kernel void {name}({shape.parameters()}, __global uint *restrict out, uint add) {{\n{text}\n}}\n"
+    return f"__kernel void {name}({parameters}, __global uint *restrict out, uint add) {{\n{text}\n}}\n"
 
 
 @lru_cache(maxsize=64)
 def fraction_program(shape: Shape) -> Generated:
     """One kernel for every LogUp batch: previous batch + numerator / denominator, stored order."""
-    slots, kernels = Slots(), []
-    for batch in range(shape.component.batch_count):
-        emitter = shape.emitter(slots)
-        kernels.append(_fraction_kernel(shape, batch, emitter, *emitter.fraction(batch)))
+    slots = Slots()
+    emitters = [shape.emitter(slots) for _ in range(shape.component.batch_count)]
+    fractions = [emitter.fraction(batch) for batch, emitter in enumerate(emitters)]
+    parameters = shape.parameters(slots)
+    kernels = [
+        _fraction_kernel(parameters, batch, emitter, *fraction)
+        for batch, (emitter, fraction) in enumerate(zip(emitters, fractions, strict=True))
+    ]
     names = tuple(f"fractions_{k}" for k in range(len(kernels)))
     shift = "#define SHIFT(i, offset) shifted_on_trace(i, offset, log_rows)\n"
     return Generated("\n".join([_PRELUDE, _SHIFTS, shift, *kernels]), names, slots)
 
 
-def _fraction_kernel(shape: Shape, batch: int, emitter: Emitter, numerator: Value, denominator: Value) -> str:
+def _fraction_kernel(parameters: str, batch: int, emitter: Emitter, numerator: Value, denominator: Value) -> str:
     top, bottom = (x.text if x.secure else f"q_base({x.text})" for x in (numerator, denominator))
     body = "\n".join(f"        {line}" for line in emitter.lines)
-    addends = [f"{'xyzw'[k]}" for k in range(4)]
     previous = "".join(
         f"        s.{'abcd'[k]} = m31_add(s.{'abcd'[k]}, out[((size_t){4 * (batch - 1) + k} << log_rows) + i]);\n"
-        for k in range(len(addends) if batch else 0)
+        for k in range(4 if batch else 0)
     )
     stores = "".join(f"        out[((size_t){4 * batch + k} << log_rows) + i] = s.{'abcd'[k]};\n" for k in range(4))
     return f"""
-__kernel void fractions_{batch}({shape.parameters()}, __global uint *out, __global uint *zero, uint rows) {{
+__kernel void fractions_{batch}({parameters}, __global uint *out, __global uint *zero, uint rows) {{
     qm31 top[{INVERSION_ROWS}], bottom[{INVERSION_ROWS}];
     uint before[{INVERSION_ROWS}], norms[{INVERSION_ROWS}];
     uint product = 1;
@@ -227,44 +232,3 @@ __kernel void fractions_{batch}({shape.parameters()}, __global uint *out, __glob
 {previous}{stores}    }}
 }}
 """
-
-
-def environment_words(
-    slots: Slots,
-    values: Mapping[int, int | QM31],
-    env: Environment,
-    index: int,
-    powers: Sequence[QM31] = (),
-    vanishing: Sequence[int] = (),
-) -> U32:
-    """The environment of a component's kernels; `vanishing` are the inverse vanishing values of both halves."""
-    words = np.zeros(max(slots.words, 1), dtype=np.uint32)
-    for key, start in slots.starts.items():
-        value = _lookup(key, values, env, index, powers, vanishing)
-        if isinstance(value, int):
-            words[start] = value
-        else:
-            words[start : start + 4] = value
-    return words
-
-
-def _lookup(
-    key: tuple[object, ...],
-    values: Mapping[int, int | QM31],
-    env: Environment,
-    index: int,
-    powers: Sequence[QM31],
-    vanishing: Sequence[int],
-) -> int | QM31:
-    match key:
-        case ("node", int(node)):
-            return values[node]
-        case ("power", int(j)):
-            return powers[j]
-        case ("vanishing", int(side)):
-            return vanishing[side]
-        case ("relation", str(name), "minus z"):
-            return qneg(env.relation(name).z)
-        case ("relation", str(name), int(k)):
-            return env.relation(name).powers[k]
-    return qscale(env.claimed_sum(index), m31_inverse(1 << env.params.log_sizes[index]))

@@ -13,20 +13,3 @@ inline cm31 half_coset_point(__global const uint *restrict tables, uint h, uint 
     q.b = tables[low + (1u << log_low)];
     return cm31_mul(p, q);
 }
-
-// Inverses of one coordinate (x or y) of all points; each work-item inverts `rows` values at once.
-__kernel void inverse_coordinates(__global const uint *restrict tables, __global uint *restrict out, uint start,
-                                  uint log_high, uint log_low, uint of_y, uint rows) {
-    uint value[16], before[16], product = 1;
-    for (uint r = 0; r < rows; r++) {
-        cm31 p = half_coset_point(tables, OWN_ROW(r), log_high, log_low);
-        value[r] = of_y ? p.b : p.a;
-        before[r] = product;
-        product = m31_mul(product, value[r]);
-    }
-    uint inverse = m31_inverse(product);
-    for (uint r = rows; r-- > 0;) {
-        out[start + OWN_ROW(r)] = m31_mul(inverse, before[r]);
-        inverse = m31_mul(inverse, value[r]);
-    }
-}

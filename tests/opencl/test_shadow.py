@@ -11,18 +11,14 @@ import pytest
 
 from bitsage.opencl.buffers import ColumnSet, Matrix
 from bitsage.opencl.compose import composition_values
-from bitsage.opencl.device import Device, choose, open_device
+from bitsage.opencl.device import Device
 from bitsage.opencl.fold import fold
 from bitsage.opencl.logup import logup_columns
 from bitsage.opencl.quotients import quotients
-from bitsage.opencl.runtime import cl
 from bitsage.opencl.sample import sample
 from bitsage.stark import NumpyBackend, P, PcsConfig, prove
 from bitsage.stark import fft as host_fft
 from bitsage.stark.examples import cube, plonk, simple, state_machine, wide_fibonacci, xor
-
-INFO = choose() if cl is not None else None
-pytestmark = pytest.mark.skipif(INFO is None, reason="there is no OpenCL device here")
 
 
 def on_device(device: Device, columns: Sequence[Any]) -> ColumnSet:
@@ -102,9 +98,8 @@ class Shadowed(NumpyBackend):
         (lambda c: cube(replace(c, lifting_log_size=9 + c.log_blowup_factor), 7), False),
     ],
 )
-def test_every_operation_equals_numpys(config: PcsConfig, make: Any, lookups: bool) -> None:
-    assert INFO is not None
+def test_every_operation_equals_numpys(device: Device, config: PcsConfig, make: Any, lookups: bool) -> None:
     air, params, trace = make(config)
-    backend = Shadowed(open_device(INFO), config.log_blowup_factor)
+    backend = Shadowed(device, config.log_blowup_factor)
     prove(air, params, trace, backend=backend)
     assert backend.compared == {"compose", "quotients"} | ({"logup"} if lookups else set())

@@ -7,19 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bitsage.opencl.device import Device, choose, open_device
-from bitsage.opencl.runtime import cl
+from bitsage.opencl.device import Device
 from bitsage.stark import NumpyBackend, P
 
 NUMPY = NumpyBackend()
-INFO = choose() if cl is not None else None
-pytestmark = pytest.mark.skipif(INFO is None, reason="there is no OpenCL device here")
-
-
-@pytest.fixture(scope="module")
-def device() -> Device:
-    assert INFO is not None
-    return open_device(INFO)
 
 
 def words(seed: int, *shape: int) -> Any:
