@@ -21,6 +21,7 @@ from .twiddles import tower
 LEAST_LOG = 5
 _NO_SHIFT = 31
 _LEAST_HIGH = 4  # a high pass has at least four layers
+_GIVE = 2  # log2 of how far the sizes of blocks and slices bend to save a pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,16 @@ class Pass:
 
 
 def passes(layers: int, sizes: FftSizes) -> list[Pass]:
-    """The layers cut into passes, lowest first."""
-    low = min(layers, sizes.low_log)
+    """The layers cut into as few passes as the tiles allow, lowest first.
+
+    Before a further pass is made, the low blocks grow and the slices of the high pass shrink by up to four.
+    """
+    rows_log = sizes.tile_log - sizes.slice_words_log
+    low = min(layers, max(sizes.low_log, min(layers - rows_log, sizes.low_log + _GIVE, sizes.tile_log)))
     if low < layers < low + _LEAST_HIGH:
         low = layers - _LEAST_HIGH
     rest = layers - low
-    count = -(-rest // (sizes.tile_log - sizes.slice_words_log)) if rest else 0
+    count = -(-rest // (rows_log + _GIVE)) if rest else 0
     result = [Pass(0, low)]
     for k in range(count):
         lo = result[-1].hi

@@ -154,10 +154,12 @@ def _siblings(positions: Sequence[int], height: int) -> tuple[U32, U32]:
     layers, places = [], []
     current = np.array(positions, dtype=np.int64)
     for h in range(height, 0, -1):
-        missing = np.sort(np.setdiff1d(current ^ 1, current, assume_unique=True))
+        even = (current[:-1] & 1 == 0) & (current[1:] == current[:-1] + 1)
+        alone = ~(np.append(even, False) | np.insert(even, 0, False))
+        missing = current[alone] ^ 1  # ascending, as the partners are and no two share a pair
         layers.append(np.full(len(missing), h, dtype=np.uint32))
         places.append(missing.astype(np.uint32))
-        current = np.unique(current >> 1)
+        current = current[np.append(True, np.diff(current >> 1) > 0)] >> 1
     return np.concatenate(layers or [as_words([])]), np.concatenate(places or [as_words([])])
 
 

@@ -88,8 +88,8 @@ def _ffts(device: Device, base: Sizes) -> Iterator[Sizes]:
     groups = (1,) if device.lanes > 1 else (64, 128, 256, 512)
     for group in groups:
         for low_log in (10, 11, 12, 13, 14):
-            for tile_log in (12, 13, 15, 16):
-                for slice_log in (4, 5, 6):
+            for tile_log in (12, 13, 16):
+                for slice_log in (5, 6, 7, 8):
                     shape = {"group": group, "low_log": low_log, "tile_log": tile_log, "slice_words_log": slice_log}
                     sizes = replace(base, fft=replace(base.fft, **shape))
                     if sizes != base and sizes.fit(device) and tile_log <= low_log + 3:

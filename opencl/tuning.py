@@ -97,7 +97,7 @@ class Sizes:
             and 1 <= hashing.group <= info.max_group
             and max(9, fft.lanes_log) <= fft.low_log <= fft.tile_log
             and 4 << fft.tile_log <= info.max_local
-            and fft.lanes_log <= fft.slice_words_log <= fft.tile_log - 4
+            and fft.lanes_log + 2 <= fft.slice_words_log <= fft.tile_log - 5
             and fft.batch_words >= 1
             and hashing.lanes_log <= hashing.block_log <= 20
         )
@@ -108,7 +108,7 @@ def defaults(device: Device) -> Sizes:
     local_log = (device.info.max_local // 4).bit_length() - 1
     if device.lanes > 1:
         tile_log = min(16, local_log)
-        return Sizes(FftSizes(device.lanes, 1, min(13, tile_log), tile_log, 6, 1 << 20), HashSizes(device.lanes, 1, 10))
+        return Sizes(FftSizes(device.lanes, 1, min(12, tile_log), tile_log, 7, 1 << 20), HashSizes(device.lanes, 1, 10))
     group, tile_log = min(256, device.info.max_group), min(12, local_log)
     return Sizes(FftSizes(1, group, tile_log, tile_log, 5, 1 << 24), HashSizes(1, min(128, device.info.max_group), 8))
 

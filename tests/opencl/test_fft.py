@@ -38,13 +38,29 @@ def test_extension(device: Device, log_size: int, blowup: int) -> None:
 def test_small_tiles_need_several_high_passes(info) -> None:
     device = Device(info)
     device.kept["sizes"] = replace(defaults(device), fft=FftSizes(device.lanes, 1, 9, 11, 6, 1 << 12))
-    values = random_columns(2, 18)
-    assert len(fft.passes(18, fft_sizes(device))) == 3
+    values = random_columns(2, 20)
+    assert len(fft.passes(20, fft_sizes(device))) == 3
     found = fft.interpolate(device, list(values))
     assert np.array_equal([c.host() for c in found], reference.interpolate(values))
     again = fft.extend(device, found, 1)
-    expected = reference.evaluate(reference.interpolate(values), 19)
+    expected = reference.evaluate(reference.interpolate(values), 21)
     assert np.array_equal([c.host() for c in again], expected)
+
+
+@pytest.mark.parametrize("layers", range(5, 31))
+def test_passes_cover_all_layers_and_fit_into_a_tile(info, layers: int) -> None:
+    for lanes in (1, None):
+        device = Device(info, lanes)
+        sizes = fft_sizes(device)
+        plan = fft.passes(layers, sizes)
+        assert plan[0].lo == 0
+        assert plan[-1].hi == layers
+        assert [step.hi for step in plan[:-1]] == [step.lo for step in plan[1:]]
+        assert plan[0].hi <= sizes.tile_log
+        for step in plan[1:]:
+            assert step.hi - step.lo >= 4
+            assert sizes.slice_log(step) >= 0
+            assert step.hi - step.lo + sizes.slice_log(step) + sizes.lanes_log <= sizes.tile_log
 
 
 def test_columns_of_several_sizes_and_origins_keep_their_order(device: Device) -> None:
