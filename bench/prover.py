@@ -2,7 +2,7 @@
 
     ./run bench prover
     ./run python bench/prover.py [--cases wf-20-32,matmul-1024] [--backends opencl,numpy] [--runs 5]
-                                 [--profile FILE] [--no-rust] [--no-primitives] [--json]
+                                 [--profile FILE] [--harness FILE] [--no-rust] [--no-primitives] [--json]
 
 A case is wf-LOG-COLUMNS (wide Fibonacci of 2^LOG rows) or matmul-SIZE, proven at 96 bits: blowup 4, 38
 queries, 20 bits of proof of work, fold step 3.  All runs of a case are interleaved, backend by backend and with
@@ -42,7 +42,7 @@ HARNESS = Path(__file__).parent.parent / "interop" / "target" / "release" / "har
 CASES = "wf-16-32,wf-18-32,matmul-256"
 BINDING = bytes(32)
 _CASE = re.compile(r"wf-\d+-\d+|matmul-\d+")
-_RUST_SECONDS = re.compile(r"prove_s min ([\d.]+)")
+_RUST_SECONDS = re.compile(r"prove_s min ([\d.]+) .*cpu_s min ([\d.]+)")
 
 
 def best(action: Callable[[], Any], runs: int) -> float:
@@ -178,22 +178,31 @@ def serve(connection: Any, case: str, name: str) -> None:
             stages = [event(a, starts[a], starts[b], 1) for a, b in pairwise(names)]
             connection.send([*stages, *traced.events])
         else:
-            connection.send(stage_seconds(prove_once(backend, given)[1]))
+            before = time.process_time()
+            seconds = stage_seconds(prove_once(backend, given)[1])
+            connection.send({**seconds, "CPU s": time.process_time() - before})
     connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def rust_seconds(case: str) -> float | None:
-    """One run of the Rust prover on the same statement; None where it has none."""
+def rust_seconds(case: str, harness: Path) -> dict[str, float] | None:
+    """Wall and CPU seconds of one run of the Rust prover on the same statement; None where it has none."""
     kind, *sizes = case.split("-")
-    if kind != "wf" or not HARNESS.is_file():
+    if kind != "wf" or not harness.is_file():
         return None
-    words = [HARNESS, "bench", "wf", sizes[1], sizes[0], "s96", "1"]
+    words = [harness, "bench", "wf", sizes[1], sizes[0], "s96", "1"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     found = _RUST_SECONDS.search(done.stdout)
-    return float(found.group(1)) if done.returncode == 0 and found else None
+    return {"total": float(found[1]), "CPU s": float(found[2])} if done.returncode == 0 and found else None
 
 
-def measure(case: str, names: list[str], runs: int, rust: bool, events: list[Any] | None) -> list[dict[str, Any]]:
+def medians(runs: list[dict[str, float]]) -> dict[str, float]:
+    """The median of every key."""
+    return {key: round(median(run[key] for run in runs), 3) for key in runs[0]} if runs else {}
+
+
+def measure(
+    case: str, names: list[str], runs: int, harness: Path | None, events: list[Any] | None
+) -> list[dict[str, Any]]:
     """Rows of one case: the backends and the Rust prover, with medians of interleaved runs."""
     spawn = multiprocessing.get_context("spawn")
     served = []
@@ -204,14 +213,14 @@ def measure(case: str, names: list[str], runs: int, rust: bool, events: list[Any
         theirs.close()
         served.append((ours, process, ours.recv()))
     times: list[list[dict[str, float]]] = [[] for _ in names]
-    rusts: list[float] = []
+    rusts: list[dict[str, float]] = []
     for _ in range(runs):
         for own, (connection, _, _) in zip(times, served, strict=True):
             connection.send("run")
             own.append(connection.recv())
-        if rust and (seconds := rust_seconds(case)) is not None:
+        if harness is not None and (seconds := rust_seconds(case, harness)) is not None:
             rusts.append(seconds)
-    rows = []
+    rust, rows = medians(rusts), []
     for own, (connection, process, label) in zip(times, served, strict=True):
         if events is not None:
             connection.send("trace")
@@ -219,13 +228,11 @@ def measure(case: str, names: list[str], runs: int, rust: bool, events: list[Any
         connection.send("end")
         peak = connection.recv()
         process.join()
-        medians = {key: round(median(run[key] for run in own), 3) for key in own[0]}
-        ratio = round(medians["total"] / median(rusts), 2) if rusts else "-"
-        rows.append({"case": case, "prover": label, **medians, "x Rust": ratio, "MiB": round(peak)})
-    if rusts:
-        blank = dict.fromkeys(STAGES, "-")
-        total = round(median(rusts), 3)
-        rows.append({"case": case, "prover": "Rust SIMD", **blank, "total": total, "x Rust": 1.0, "MiB": "-"})
+        found = medians(own)
+        ratios = {f"{key} x Rust": round(found[key] / rust[key], 2) if rust else "-" for key in ("total", "CPU s")}
+        rows.append({"case": case, "prover": label, **found, **ratios, "MiB": round(peak)})
+    if rust:
+        rows.append({**dict.fromkeys(rows[0], "-"), "case": case, "prover": "Rust SIMD", **rust})
     return rows
 
 
@@ -245,6 +252,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--backends", default="opencl", help="opencl, numpy or names of OpenCL devices")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--profile", type=Path, help="write a Chrome trace to this file")
+    parser.add_argument("--harness", type=Path, default=HARNESS, help="the Rust prover's harness")
     parser.add_argument("--no-rust", action="store_true", help="leave the Rust prover out")
     parser.add_argument("--no-primitives", action="store_true", help="leave out the primitives and the job table")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -257,7 +265,7 @@ def main(arguments: list[str] | None = None) -> int:
     names = options.backends.split(",")
     rows = []
     for case in options.cases.split(","):
-        rows += measure(case, names, options.runs, not options.no_rust, events)
+        rows += measure(case, names, options.runs, None if options.no_rust else options.harness, events)
     basics = [] if options.no_primitives else primitives(min(3, options.runs))
     jobs = [] if options.no_primitives else [product_job(int(n), options.runs) for n in options.sizes.split(",")]
     if options.profile:
