@@ -24,10 +24,10 @@ T = TypeVar("T")
 class Log(Protocol):
     """A logger of structlog or of the standard library."""
 
-    def info(self, message: str) -> Any:
+    def info(self, message: str, /) -> Any:
         """Say what is worth knowing."""
 
-    def warning(self, message: str) -> Any:
+    def warning(self, message: str, /) -> Any:
         """Say what went wrong."""
 
 

@@ -57,9 +57,17 @@ def interpolate(device: Device, columns: Sequence[U32 | ColumnRef]) -> ColumnSet
         groups.setdefault(len(column), []).append(index)
     made = []
     for length, indices in groups.items():
-        values = _stacked(device, [columns[k] for k in indices], length.bit_length() - 1)
-        made.append((_interpolated(device, *values), indices))
+        log_size = length.bit_length() - 1
+        for part in _parts(device, indices, log_size):
+            values = _stacked(device, [columns[k] for k in part], log_size)
+            made.append((_interpolated(device, *values), part))
     return ColumnSet.gathered(made)
+
+
+def _parts(device: Device, indices: Sequence[int], log_size: int) -> list[Sequence[int]]:
+    """The columns in parts that fit into one buffer: drivers bound the size of a single allocation."""
+    most = max(1, (device.info.max_alloc // 4) >> log_size)
+    return [indices[start : start + most] for start in range(0, len(indices), most)]
 
 
 def _stacked(device: Device, columns: Sequence[U32 | ColumnRef], log_size: int) -> tuple[Matrix, bool]:
@@ -118,9 +126,10 @@ def extend(device: Device, polynomials: ColumnSet, log_blowup: int) -> ColumnSet
     """Values of every polynomial on the canonic domain larger by the blowup."""
     made = []
     for matrix, indices in polynomials.by_matrix():
-        rows = [polynomials[k].row for k in indices]
-        source = matrix if rows == list(range(matrix.rows)) else _picked(device, matrix, rows)
-        made.append((evaluate(device, source, matrix.log_size + log_blowup), indices))
+        for part in _parts(device, indices, matrix.log_size + log_blowup):
+            rows = [polynomials[k].row for k in part]
+            source = matrix if rows == list(range(matrix.rows)) else _picked(device, matrix, rows)
+            made.append((evaluate(device, source, matrix.log_size + log_blowup), part))
     return ColumnSet.gathered(made)
 
 

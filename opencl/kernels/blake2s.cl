@@ -21,12 +21,12 @@
     MIX(v0, v5, va, vf, m[s8], m[s9]) MIX(v1, v6, vb, vc, m[sa], m[sb]) \
     MIX(v2, v7, v8, vd, m[sc], m[sd]) MIX(v3, v4, v9, ve, m[se], m[sf])
 
-inline void start_state(vec h[8]) {
+static inline void start_state(vec h[8]) {
     h[0] = IV0 ^ PARAMETERS; h[1] = IV1; h[2] = IV2; h[3] = IV3; h[4] = IV4; h[5] = IV5; h[6] = IV6; h[7] = IV7;
 }
 
 // One block; `length` counts the message's bytes up to the end of this block.
-inline void compress(vec h[8], const vec m[16], ulong length, bool last) {
+static inline void compress(vec h[8], const vec m[16], ulong length, bool last) {
     vec v0 = h[0], v1 = h[1], v2 = h[2], v3 = h[3], v4 = h[4], v5 = h[5], v6 = h[6], v7 = h[7];
     vec v8 = IV0, v9 = IV1, va = IV2, vb = IV3, vc = IV4 ^ (uint)length, vd = IV5 ^ (uint)(length >> 32);
     vec ve = last ? ~IV6 : IV6, vf = IV7;

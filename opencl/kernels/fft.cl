@@ -54,9 +54,9 @@ typedef __global const uint *table;
     for (uint i_ = LID; i_ < vectors >> R; i_ += GROUP) { \
         const uint u_ = i_ >> s_, e_ = (u_ << (s_ + R)) | (i_ & ((1u << s_) - 1)); \
         vec x_[1 << R]; \
-        __attribute__((opencl_unroll_hint(8))) for (uint k = 0; k < (1 << R); k++) x_[k] = SRC(e_ + (k << s_)); \
+        _Pragma("unroll") for (uint k = 0; k < (1 << R); k++) x_[k] = SRC(e_ + (k << s_)); \
         BODY(x_, FIRST, TWIDDLE_B, TWIDDLE_C) \
-        __attribute__((opencl_unroll_hint(8))) for (uint k = 0; k < (1 << R); k++) DST(e_ + (k << s_), x_[k]); \
+        _Pragma("unroll") for (uint k = 0; k < (1 << R); k++) DST(e_ + (k << s_), x_[k]); \
     } \
     SYNC; \
 }
@@ -68,7 +68,7 @@ typedef __global const uint *table;
 #define TARGET_PUT(j, v) STORE(v, target, SLICE_WORD(j))
 #define TARGET_SHIFT(j, v) STORE(m_shift(v, shift), target, SLICE_WORD(j))
 
-inline uint circle_twiddle(table next, uint h) {
+static inline uint circle_twiddle(table next, uint h) {
     const uint c = h & 3, v = next[2 * (h >> 2) + (c < 2)];
     return (c == 1 || c == 2) ? v ^ (2 * P) : v;
 }
@@ -116,15 +116,15 @@ KERNEL void forward_high(__global const uint *from, __global uint *to, table tow
 
 #if LANES == 16
 // Twiddles of layer 0 of 32 values, from eight of layer 1.
-inline vec circle_twiddles(table next, uint pair) {
+static inline vec circle_twiddles(table next, uint pair) {
     const uint8 t = vload8(pair, next);
     const vec both = (vec)(t.s1, t.s1, t.s0, t.s0, t.s3, t.s3, t.s2, t.s2, t.s5, t.s5, t.s4, t.s4, t.s7, t.s7, t.s6, t.s6);
     const uint m = 2 * P;
     return both ^ (vec)(0, m, m, 0, 0, m, m, 0, 0, m, m, 0, 0, m, m, 0);
 }
-inline vec repeat8(uint8 t) { return (vec)(t, t); }
-inline vec repeat4(uint4 t) { return (vec)(t, t, t, t); }
-inline vec repeat2(uint2 t) { return (vec)(t, t, t, t, t, t, t, t); }
+static inline vec repeat8(uint8 t) { return (vec)(t, t); }
+static inline vec repeat4(uint4 t) { return (vec)(t, t, t, t); }
+static inline vec repeat2(uint2 t) { return (vec)(t, t, t, t, t, t, t, t); }
 #define APART(a, b) { const vec e_ = (vec)(a.even, b.even), o_ = (vec)(a.odd, b.odd); a = e_; b = o_; }
 #define JOIN(a, b) { \
     const vec l_ = (vec)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7); \

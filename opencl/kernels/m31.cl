@@ -23,18 +23,18 @@ typedef PASTE(uint, LANES) vec;
 #endif
 
 // x mod p for x < 2p.
-inline vec m_reduce(vec x) { return min(x, x - P); }
-inline vec m_add(vec a, vec b) { return m_reduce(a + b); }
-inline vec m_sub(vec a, vec b) { vec d = a - b; return min(d, d + P); }
-inline vec m_neg(vec a) { return m_sub((vec)(0), a); }
+static inline vec m_reduce(vec x) { return min(x, x - P); }
+static inline vec m_add(vec a, vec b) { return m_reduce(a + b); }
+static inline vec m_sub(vec a, vec b) { vec d = a - b; return min(d, d + P); }
+static inline vec m_neg(vec a) { return m_sub((vec)(0), a); }
 // a * t where t2 = 2t as a plain integer: the high word of a * 2t is a * t / 2^31, so no shift joins the halves.
-inline vec m_mul2(vec a, vec t2) { return m_reduce(mul_hi(a, t2) + ((a * t2) >> 1)); }
-inline vec m_mul(vec a, vec b) { return m_mul2(a, b << 1); }
+static inline vec m_mul2(vec a, vec t2) { return m_reduce(mul_hi(a, t2) + ((a * t2) >> 1)); }
+static inline vec m_mul(vec a, vec b) { return m_mul2(a, b << 1); }
 // a * 2^k for k < 31: a rotation of 31 bits.
-inline vec m_shift(vec a, uint k) { return ((a << k) & P) | (a >> (31 - k)); }
+static inline vec m_shift(vec a, uint k) { return ((a << k) & P) | (a >> (31 - k)); }
 
 // The same on single values.
-inline uint s_reduce(uint x) { return min(x, x - P); }
-inline uint s_add(uint a, uint b) { return s_reduce(a + b); }
-inline uint s_sub(uint a, uint b) { uint d = a - b; return min(d, d + P); }
-inline uint s_mul(uint a, uint b) { uint t = b << 1; return s_reduce(mul_hi(a, t) + ((a * t) >> 1)); }
+static inline uint s_reduce(uint x) { return min(x, x - P); }
+static inline uint s_add(uint a, uint b) { return s_reduce(a + b); }
+static inline uint s_sub(uint a, uint b) { uint d = a - b; return min(d, d + P); }
+static inline uint s_mul(uint a, uint b) { uint t = b << 1; return s_reduce(mul_hi(a, t) + ((a * t) >> 1)); }

@@ -14,7 +14,7 @@
 #endif
 #define KERNEL __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
 #define START(h) ((size_t)8 * ((2u << height) - (2u << (h))))
-#define UNROLL __attribute__((opencl_unroll_hint(16)))
+#define UNROLL _Pragma("unroll")
 
 #if LANES == 1
 #define PAIR(e_, o_, p, i) { e_ = (p)[i]; o_ = (p)[(i) + 1]; }
@@ -24,10 +24,10 @@
 #endif
 
 // Place of position p of a domain d doublings larger (section 4).
-inline uint lifted(uint p, uint d) { return (p >> (d + 1) << 1) | (p & 1); }
+static inline uint lifted(uint p, uint d) { return (p >> (d + 1) << 1) | (p & 1); }
 
 // `count` layers above the 2^log digests that start at digest `first` of the layer of 2^h.
-inline void climb(__global uint *tree, uint height, uint h, uint first, uint log, uint count) {
+static inline void climb(__global uint *tree, uint height, uint h, uint first, uint log, uint count) {
     for (uint k = 0; k < count; k++) {
         __global const uint *below = tree + START(h);
         const size_t below_size = (size_t)1 << h;

@@ -14,13 +14,13 @@ __kernel void next_layer(__global uint *tower, uint size) {
     tower[size + k] = s_sub(s_add(square, square), 1);
 }
 
-inline uint squared(uint x, uint times) {
+static inline uint squared(uint x, uint times) {
     for (uint k = 0; k < times; k++) x = s_mul(x, x);
     return x;
 }
 
 // 1/x = x^(2^31 - 3): the exponent is 29 ones, a zero and a one.
-inline uint inverse(uint x) {
+static inline uint inverse(uint x) {
     const uint ones2 = s_mul(squared(x, 1), x), ones4 = s_mul(squared(ones2, 2), ones2);
     const uint ones8 = s_mul(squared(ones4, 4), ones4), ones16 = s_mul(squared(ones8, 8), ones8);
     const uint ones24 = s_mul(squared(ones16, 8), ones8), ones28 = s_mul(squared(ones24, 4), ones4);

@@ -8,7 +8,7 @@ import pytest
 
 from bitsage.obelysk import MatmulJob
 from bitsage.opencl.backend import OpenCLBackend
-from bitsage.opencl.device import Device
+from bitsage.opencl.device import Device, DeviceInfo
 from bitsage.stark import Backend, P, PcsConfig, Proof, TraceInvalid, prove, verify
 from bitsage.stark.examples import cube, example, plonk, simple, state_machine, wide_fibonacci, xor
 
@@ -61,6 +61,15 @@ def test_the_published_proofs_come_out_byte_for_byte(backend: OpenCLBackend, fil
         made = replace(made, decommitments=published.decommitments, queried_values=published.queried_values)
     assert made == published
     assert made.to_bytes() == published.to_bytes()
+
+
+def test_columns_are_spread_over_buffers_that_the_driver_allows(info: DeviceInfo) -> None:
+    air, params, trace = MAKERS["two sizes"](CONFIGS[1])
+    small = Device(replace(info, max_alloc=5 * 4 << 11))
+    assert len({id(c.matrix) for c in OpenCLBackend(small).interpolate(trace.trace[0])}) == 1
+    backend = OpenCLBackend(small)
+    assert len({id(c.matrix) for c in backend.extend(backend.interpolate(trace.trace[0]), 2)}) == 4
+    assert prove(air, params, trace, backend=backend).proof == prove(air, params, trace).proof
 
 
 def test_a_violated_row_is_named_as_by_numpy(backend: OpenCLBackend) -> None:
