@@ -23,7 +23,11 @@ inline ulong m31_fold(ulong x) { return (x & P31L) + (x >> 31); }
 /* x mod p for any 64-bit x. */
 inline uint m31_reduce(ulong x) { return m31_reduce_product(m31_fold(x)); }
 
-inline uint m31_mul(uint x, uint y) { return m31_reduce_product((ulong)x * y); }
+/* The high word of x * 2y is x * y / 2^31, so no shift joins the halves of the product. */
+inline uint m31_mul(uint x, uint y) {
+    uint t = y << 1, s = mul_hi(x, t) + ((x * t) >> 1);
+    return min(s, s - P31);
+}
 
 /* x^(2^count). */
 inline uint m31_squares(uint x, int count) {
