@@ -100,8 +100,8 @@ def _divide(numerators: Matrix, groups: Sequence[SampleGroup]) -> Matrix:
     rows, *sizes = inversion_sizes(1 << n, INVERSION_ROWS)
     words = device.upload(np.concatenate([_group_words(group) for group in groups]))
     tables = half_coset_tables(device, n)
-    arguments = (numerators.buffer, result.buffer, tables, words, len(groups), n, *split_bits(n - 1), rows)
-    device.launch(device.kernel("quotients", "divide"), *sizes, *arguments)
+    arguments = (numerators.buffer, result.buffer, tables, words, len(groups), n, *split_bits(n - 1))
+    device.launch(device.kernel("quotients", "divide", f"-DROWS={rows}"), *sizes, *arguments)
     return result
 
 

@@ -122,6 +122,6 @@ inline uint bit_reverse(uint x, uint bits) {
     return ((x >> 16) | (x << 16)) >> (32u - bits);
 }
 
-/* Row r of the `rows` rows of a work-item that inverts several values at once: groups own runs of rows, so that
+/* Row r of the ROWS rows of a work-item that inverts several values at once: groups own runs of rows, so that
  * neither neighbours nor caches meet strides of a power of two. */
-#define OWN_ROW(r) ((uint)get_group_id(0) * (uint)get_local_size(0) * rows + (r) * (uint)get_local_size(0) + (uint)get_local_id(0))
+#define OWN_ROW(r) ((uint)get_group_id(0) * (uint)get_local_size(0) * ROWS + (r) * (uint)get_local_size(0) + (uint)get_local_id(0))
