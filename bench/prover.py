@@ -33,6 +33,9 @@ import zstandard
 
 from bitsage.obelysk import MatmulJob, matmul
 from bitsage.obelysk.matrices import generate_inputs, product
+from bitsage.opencl.backend import OpenCLBackend
+from bitsage.opencl.device import choose, open_device
+from bitsage.opencl.errors import DeviceUnknown
 from bitsage.stark import Air, Backend, NumpyBackend, P, Params, Proof, Trace, blake2s, fft, prove, verify
 from bitsage.stark.examples import wide_fibonacci
 from bitsage.stark.grind import grind
@@ -107,12 +110,9 @@ def make_backend(name: str) -> tuple[Backend, str]:
     """A backend by its name, or by the name of an OpenCL device, and what it calls itself."""
     if name == "numpy":
         return NumpyBackend(), f"NumPy {np.__version__}"
-    from bitsage.opencl.backend import OpenCLBackend
-    from bitsage.opencl.device import choose, open_device
-
     info = choose(None if name == "opencl" else name)
     if info is None:
-        raise SystemExit("error: there is no OpenCL device here")
+        raise DeviceUnknown("there is no OpenCL device")
     return OpenCLBackend(open_device(info)), info.label
 
 
@@ -248,8 +248,9 @@ def table(rows: list[dict[str, Any]]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Print the tables; returns the exit code."""
     parser = argparse.ArgumentParser(description="Time the proof system.")
+    default = "numpy" if choose() is None else "opencl"
     parser.add_argument("--cases", default=CASES, help="wf-LOG-COLUMNS and matmul-SIZE, comma-separated")
-    parser.add_argument("--backends", default="opencl", help="opencl, numpy or names of OpenCL devices")
+    parser.add_argument("--backends", default=default, help="opencl, numpy or names of OpenCL devices")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--profile", type=Path, help="write a Chrome trace to this file")
     parser.add_argument("--harness", type=Path, default=HARNESS, help="the Rust prover's harness")
@@ -263,6 +264,11 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"no case {unknown[0]!r}; cases are wf-LOG-COLUMNS and matmul-SIZE")
     events: list[Any] | None = [] if options.profile else None
     names = options.backends.split(",")
+    try:
+        for name in names:
+            make_backend(name)
+    except DeviceUnknown as error:
+        parser.error(str(error))
     rows = []
     for case in options.cases.split(","):
         rows += measure(case, names, options.runs, None if options.no_rust else options.harness, events)

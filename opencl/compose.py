@@ -122,13 +122,19 @@ def _lifted_sum(device: Device, sums: dict[int, Matrix], log_size: int) -> Matri
     total = sums.pop(log_size, None)
     add = total is not None
     total = total or Matrix.empty(device, 4, log_size)
-    kernel = device.kernel("compose", "lift_add")
-    for part_log, part in sums.items():
-        device.launch(kernel, (1 << log_size, 4), None, total.buffer, part.buffer, log_size, part_log, int(add))
+    for part in sums.values():
+        lift_rows(part, 0, total, 0, add)
         add = True
     if not add:
         device.write(total.buffer, _zeros(total))
     return total
+
+
+def lift_rows(source: Matrix, first_source: int, target: Matrix, first_target: int, add: bool) -> None:
+    """Write four rows, lifted to the target's size, to four rows of the target, or add them there."""
+    kernel = target.device.kernel("compose", "lift_rows")
+    arguments = (target.buffer, source.buffer, first_target, first_source, target.log_size, source.log_size, int(add))
+    target.device.launch(kernel, (1 << target.log_size, 4), None, *arguments)
 
 
 def _zeros(matrix: Matrix) -> U32:

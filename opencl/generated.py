@@ -10,7 +10,7 @@ from .runtime import cl
 from .templates import Generated
 
 
-def kernels_of(device: Device, name: str, program: Generated) -> list[Any]:
+def kernels_of(device: Device, name: str, program: Generated, options: str = "") -> list[Any]:
     """The kernels of a generated program in order, compiled once a device.  Raises KernelRefused."""
-    compiled = device.program(name, kernel_source("field") + program.source)
+    compiled = device.program(name, kernel_source("field") + program.source, options)
     return [cl.Kernel(compiled, kernel) for kernel in program.kernels]

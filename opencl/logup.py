@@ -19,9 +19,10 @@ from .device import Device
 from .environment import environment_words
 from .generated import kernels_of
 from .points import inversion_sizes
-from .templates import INVERSION_ROWS, columns_read, fraction_program, shape_of
+from .templates import columns_read, fraction_program, shape_of
 
 _MAX_LOG_CHUNKS = 12
+_INVERSION_ROWS = 8  # rows of one work-item that share an inversion
 
 
 def logup_columns(
@@ -52,9 +53,9 @@ def _running_fractions(env: Environment, index: int, columns: Mapping[int, Seque
     program = fraction_program(shape)
     words = device.upload(environment_words(program.slots, values, env, index))
     zero = device.upload(np.zeros(1, dtype=np.uint32))
-    rows, *sizes = inversion_sizes(1 << log_size, INVERSION_ROWS)
-    for kernel in kernels_of(device, component.name, program):
-        arguments = (*buffers, words, log_size, log_size, out.buffer, zero, rows)
+    rows, *sizes = inversion_sizes(1 << log_size, _INVERSION_ROWS)
+    for kernel in kernels_of(device, component.name, program, f"-DROWS={rows}"):
+        arguments = (*buffers, words, log_size, log_size, out.buffer, zero)
         device.launch(kernel, *sizes, *arguments)
     if device.download(zero, (1,))[0]:
         raise TraceInvalid("a lookup has the denominator 0")

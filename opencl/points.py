@@ -16,8 +16,8 @@ _GROUP = 256
 
 
 def inversion_sizes(size: int, most: int) -> tuple[int, tuple[int], tuple[int]]:
-    """Rows of a work-item, work-items and group size of a kernel over 2^k rows that inverts up to `most` at once."""
-    rows = min(most, size)
+    """Rows of a work-item, work-items and group size of a kernel over 2^k rows that inverts `most` at once."""
+    rows = most if size >= most else 1
     items = size // rows
     return rows, (items,), (min(_GROUP, items),)
 

@@ -7,6 +7,7 @@ are fewer than values by the blowup, and only its four coordinates are extended 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from bitsage.stark.fields import QM31, P, qmul, qneg
 from bitsage.stark.vectors import U32
 
 from .buffers import ColumnRef, Matrix
+from .compose import lift_rows
 from .device import Device
 from .points import INVERSION_ROWS, half_coset_tables, inversion_sizes, split_bits
 
@@ -22,6 +24,14 @@ from .points import INVERSION_ROWS, half_coset_tables, inversion_sizes, split_bi
 Extend = Callable[[Matrix], Matrix]
 #: (row, weight) of the columns that a sum takes from one matrix, for each group.
 Terms = dict[int, list[tuple[int, QM31]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Weighted sums of columns of one size: four rows for each of the groups that have such columns."""
+
+    rows: Matrix
+    groups: list[int]
 
 
 def quotients(
@@ -32,24 +42,29 @@ def quotients(
     `columns` are all trees' columns in flat order, as coefficients that `extend` turns into values, or as values
     that `extend` leaves alone.
     """
-    numerators: Matrix | None = None
-    for sums in _sums_by_size(device, groups, columns).values():
-        values = extend(sums)
-        if values.log_size == lifting_log and numerators is None:
-            numerators = values
-            continue
-        add = numerators is not None
-        numerators = numerators or Matrix.empty(device, 4 * len(groups), lifting_log)
-        sizes = (1 << lifting_log, 4 * len(groups))
-        arguments = (numerators.buffer, values.buffer, lifting_log, values.log_size, int(add))
-        device.launch(device.kernel("compose", "lift_add"), sizes, None, *arguments)
-    if numerators is None:
+    sums = _sums_by_size(device, groups, columns)
+    if not sums:
         raise ValueError("quotients of no columns")
-    return _divide(numerators, groups)
+    return _divide(_lifted(sums, len(groups), lifting_log, extend), groups)
 
 
-def _sums_by_size(device: Device, groups: Sequence[SampleGroup], columns: Sequence[ColumnRef]) -> dict[int, Matrix]:
-    """The groups' weighted sums of the columns of each log size, largest first, four rows a group."""
+def _lifted(sums: Sequence[Sums], groups: int, lifting_log: int, extend: Extend) -> Matrix:
+    """The groups' numerators on the whole domain, four rows a group, from their sums of each size."""
+    first = extend(sums[0].rows)
+    if len(sums) == 1 and len(sums[0].groups) == groups and first.log_size == lifting_log:
+        return first
+    result = Matrix.empty(first.device, 4 * groups, lifting_log)
+    written: set[int] = set()
+    for k, part in enumerate(sums):
+        values = extend(part.rows) if k else first
+        for place, number in enumerate(part.groups):
+            lift_rows(values, 4 * place, result, 4 * number, number in written)
+            written.add(number)
+    return result
+
+
+def _sums_by_size(device: Device, groups: Sequence[SampleGroup], columns: Sequence[ColumnRef]) -> list[Sums]:
+    """The groups' weighted sums of the columns of each log size, largest first."""
     matrices: dict[int, Matrix] = {}
     terms: dict[int, Terms] = {}
     for number, group in enumerate(groups):
@@ -58,21 +73,22 @@ def _sums_by_size(device: Device, groups: Sequence[SampleGroup], columns: Sequen
             matrices[id(column.matrix)] = column.matrix
             own = terms.setdefault(id(column.matrix), {}).setdefault(number, [])
             own.append((column.row, qmul(group.c, weight)))
-    result: dict[int, Matrix] = {}
+    result = []
     for log_size in sorted({matrix.log_size for matrix in matrices.values()}, reverse=True):
-        sums = result[log_size] = Matrix.empty(device, 4 * len(groups), log_size)
-        own_matrices = [(m, terms[key]) for key, m in matrices.items() if m.log_size == log_size]
-        for number in range(len(groups)):
-            # A group without columns of this size gets a sum of no terms, which is 0.
-            parts = [(m, found[number]) for m, found in own_matrices if number in found] or [(own_matrices[0][0], [])]
-            for k, (matrix, listed) in enumerate(parts):
-                _weighted_sum(matrix, listed, sums, 4 * number, k > 0)
+        parts = [(m, terms[key]) for key, m in matrices.items() if m.log_size == log_size]
+        numbers = sorted({number for _, found in parts for number in found})
+        rows = Matrix.empty(device, 4 * len(numbers), log_size)
+        for place, number in enumerate(numbers):
+            own_parts = [(m, found[number]) for m, found in parts if number in found]
+            for k, (matrix, listed) in enumerate(own_parts):
+                _weighted_sum(matrix, listed, rows, 4 * place, k > 0)
+        result.append(Sums(rows, numbers))
     return result
 
 
 def _weighted_sum(matrix: Matrix, terms: Sequence[tuple[int, QM31]], out: Matrix, first_row: int, add: bool) -> None:
     words = [row for row, _ in terms] + [word for _, weight in terms for word in weight]
-    listed = matrix.device.upload(np.array(words or [0], dtype=np.uint32))
+    listed = matrix.device.upload(np.array(words, dtype=np.uint32))
     kernel = matrix.device.kernel("quotients", "weighted_sum")
     arguments = (matrix.buffer, listed, out.buffer, len(terms), out.log_size, first_row, int(add))
     matrix.device.launch(kernel, (1 << out.log_size,), None, *arguments)
@@ -84,8 +100,8 @@ def _divide(numerators: Matrix, groups: Sequence[SampleGroup]) -> Matrix:
     rows, *sizes = inversion_sizes(1 << n, INVERSION_ROWS)
     words = device.upload(np.concatenate([_group_words(group) for group in groups]))
     tables = half_coset_tables(device, n)
-    arguments = (numerators.buffer, result.buffer, tables, words, len(groups), n, *split_bits(n - 1), rows)
-    device.launch(device.kernel("quotients", "divide"), *sizes, *arguments)
+    arguments = (numerators.buffer, result.buffer, tables, words, len(groups), n, *split_bits(n - 1))
+    device.launch(device.kernel("quotients", "divide", f"-DROWS={rows}"), *sizes, *arguments)
     return result
 
 

@@ -17,8 +17,6 @@ from .codegen import Emitter, Slots, Value, uniform_values
 _STATEMENTS = 600
 #: Words of constant memory that every device has.
 _CONSTANT_WORDS = 1 << 14
-#: Most rows of one work-item that share an inversion.
-INVERSION_ROWS = 8
 
 _PRELUDE = """
 #define ENV4(k) q_make(e[k], e[k + 1], e[k + 2], e[k + 3])
@@ -210,11 +208,11 @@ def _fraction_kernel(parameters: str, batch: int, emitter: Emitter, numerator: V
     )
     stores = "".join(f"        out[((size_t){4 * batch + k} << log_rows) + i] = s.{'abcd'[k]};\n" for k in range(4))
     return f"""
-__kernel void fractions_{batch}({parameters}, __global uint *out, __global uint *zero, uint rows) {{
-    qm31 top[{INVERSION_ROWS}], bottom[{INVERSION_ROWS}];
-    uint before[{INVERSION_ROWS}], norms[{INVERSION_ROWS}];
+__kernel void fractions_{batch}({parameters}, __global uint *out, __global uint *zero) {{
+    qm31 top[ROWS], bottom[ROWS];
+    uint before[ROWS], norms[ROWS];
     uint product = 1;
-    for (uint r = 0; r < rows; r++) {{
+    for (uint r = 0; r < ROWS; r++) {{
         const uint i = OWN_ROW(r);
 {body}
         top[r] = {top};
@@ -225,7 +223,7 @@ __kernel void fractions_{batch}({parameters}, __global uint *out, __global uint 
     }}
     if (product == 0) zero[0] = 1;
     uint inverse = m31_inverse(product);
-    for (uint r = rows; r-- > 0;) {{
+    for (uint r = ROWS; r-- > 0;) {{
         const uint i = OWN_ROW(r);
         qm31 s = q_mul(top[r], q_inverse_by_norm(bottom[r], m31_mul(inverse, before[r])));
         inverse = m31_mul(inverse, norms[r]);

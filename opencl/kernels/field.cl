@@ -23,7 +23,11 @@ inline ulong m31_fold(ulong x) { return (x & P31L) + (x >> 31); }
 /* x mod p for any 64-bit x. */
 inline uint m31_reduce(ulong x) { return m31_reduce_product(m31_fold(x)); }
 
-inline uint m31_mul(uint x, uint y) { return m31_reduce_product((ulong)x * y); }
+/* The high word of x * 2y is x * y / 2^31, so no shift joins the halves of the product. */
+inline uint m31_mul(uint x, uint y) {
+    uint t = y << 1, s = mul_hi(x, t) + ((x * t) >> 1);
+    return min(s, s - P31);
+}
 
 /* x^(2^count). */
 inline uint m31_squares(uint x, int count) {
@@ -118,6 +122,6 @@ inline uint bit_reverse(uint x, uint bits) {
     return ((x >> 16) | (x << 16)) >> (32u - bits);
 }
 
-/* Row r of the `rows` rows of a work-item that inverts several values at once: groups own runs of rows, so that
+/* Row r of the ROWS rows of a work-item that inverts several values at once: groups own runs of rows, so that
  * neither neighbours nor caches meet strides of a power of two. */
-#define OWN_ROW(r) ((uint)get_group_id(0) * (uint)get_local_size(0) * rows + (r) * (uint)get_local_size(0) + (uint)get_local_id(0))
+#define OWN_ROW(r) ((uint)get_group_id(0) * (uint)get_local_size(0) * ROWS + (r) * (uint)get_local_size(0) + (uint)get_local_id(0))

@@ -29,18 +29,21 @@ __kernel void weighted_sum(__global const uint *restrict columns, __global const
 }
 
 // Sum over the groups of (numerator - a y - b) / denominator.  A group has 14 words: a, b, and the constant,
-// the x-factor and the y-factor of its denominator, each in CM31.  A work-item divides `rows` rows at once.
-#define ROWS 16
+// the x-factor and the y-factor of its denominator, each in CM31.  A work-item divides ROWS rows at once.
+#ifndef ROWS
+#define ROWS 1
+#endif
 __kernel void divide(__global const uint *restrict numerators, __global uint *restrict out,
                      __global const uint *restrict tables, __constant uint *restrict groups, uint count,
-                     uint log_size, uint log_high, uint log_low, uint rows) {
+                     uint log_size, uint log_high, uint log_low) {
     uint x[ROWS], y[ROWS], norm[ROWS], before[ROWS];
     cm31 below[ROWS];
+    qm31 total[ROWS];
     size_t size = (size_t)1 << log_size;
     for (uint g = 0; g < count; g++) {
         __constant uint *own = groups + 14 * g;
         uint product = 1;
-        for (uint r = 0; r < rows; r++) {
+        for (uint r = 0; r < ROWS; r++) {
             uint i = OWN_ROW(r);
             if (g == 0) {
                 cm31 p = half_coset_point(tables, i >> 1, log_high, log_low);
@@ -54,7 +57,7 @@ __kernel void divide(__global const uint *restrict numerators, __global uint *re
             product = m31_mul(product, norm[r]);
         }
         uint inverse = m31_inverse(product);
-        for (uint r = rows; r-- > 0;) {
+        for (uint r = ROWS; r-- > 0;) {
             uint i = OWN_ROW(r);
             uint own_inverse = m31_mul(inverse, before[r]);
             inverse = m31_mul(inverse, norm[r]);
@@ -69,11 +72,14 @@ __kernel void divide(__global const uint *restrict numerators, __global uint *re
             value.c = m31_reduce(top[2 * size] + minus_y * own[2] + own[6]);
             value.d = m31_reduce(top[3 * size] + minus_y * own[3] + own[7]);
             value = q_mul_cm31(value, factor);
-            if (g) value = q_add(value, q_make(out[i], out[size + i], out[2 * size + i], out[3 * size + i]));
-            out[i] = value.a;
-            out[size + i] = value.b;
-            out[2 * size + i] = value.c;
-            out[3 * size + i] = value.d;
+            total[r] = g ? q_add(total[r], value) : value;
         }
+    }
+    for (uint r = 0; r < ROWS; r++) {
+        uint i = OWN_ROW(r);
+        out[i] = total[r].a;
+        out[size + i] = total[r].b;
+        out[2 * size + i] = total[r].c;
+        out[3 * size + i] = total[r].d;
     }
 }
