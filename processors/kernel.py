@@ -144,7 +144,8 @@ def decide(
     """The topic and the events that answer a command; never empty.
 
     Args:
-        logged_at: when the broker appended the command (ms), against which its own time is checked.
+        logged_at: when the broker appended the command (ms). It is the time that deciders go by; the command's own is
+            the signer's word and only held against it.
         refusal: the shell's finding about the signature (`bad_signature`, `unknown_key`), or None.
     """
     rule = COMMANDS[envelope.type]
@@ -153,7 +154,7 @@ def decide(
     if reason is not None:
         return rule.topic, [CommandRejected(command=envelope.type, reason=reason)]
     command = Command(
-        body, envelope.id, envelope.subject, envelope.at, envelope.correlation, envelope.actor, envelope.public_key
+        body, envelope.id, envelope.subject, logged_at, envelope.correlation, envelope.actor, envelope.public_key
     )
     binding = _binding(rule.topic, envelope.subject)
     assert binding is not None, "callers check is_routable first"
@@ -172,7 +173,7 @@ def _refuse(stream: Stream, envelope: CommandEnvelope, rules: Rules, logged_at: 
     key, number = nonce_key(envelope.actor, envelope.nonce)
     if envelope.nonce < 0 or number <= stream.nonces.get(key, -1):
         return "nonce_reused"
-    # Follow-ups copy the time of what caused them, which may lie far back after an outage.
+    # Follow-ups carry the time of what caused them, which may lie far back after an outage.
     if signer != "authority" and abs(envelope.at - logged_at) > rules.parameters.clock_skew_ms:
         return "clock_skew"
     return None

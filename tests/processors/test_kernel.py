@@ -139,6 +139,20 @@ def test_a_clock_may_be_off_by_five_minutes(drift: int, heard: bool) -> None:
     assert heard or answer.reason == "clock_skew"
 
 
+@pytest.mark.parametrize("drift", [-200_000, 0, 200_000])
+@pytest.mark.parametrize(("left", "granted"), [(1, False), (0, True)])
+def test_periods_are_measured_on_the_brokers_clock(drift: int, left: int, granted: bool) -> None:
+    streams = with_wallet(10)
+    stream = streams.get("accounts", SUBJECT)
+    grant = TokensGranted(amount=1, gas_amount=1)
+    streams.put("accounts", SUBJECT, fold(stream, "accounts", event(2, 11), grant, b"i" * 32))
+    logged_at = NOW + Parameters().faucet_cooldown_ms - left
+    head = envelope("RequestTokens", nonce=12, at=logged_at + drift)
+    answer = ask(streams, head, RequestTokens(), logged_at=logged_at)
+    assert isinstance(answer, TokensGranted) is granted
+    assert granted or answer.reason == "faucet_cooldown"
+
+
 def test_follow_ups_keep_the_time_of_their_cause() -> None:
     body = OfferCapacity(worker=OWNER, tier="consumer", reputation=1, slots=1, attested=False, job_types=["matmul"])
     head = envelope("OfferCapacity", subject=NETWORK, actor=AUTHORITY, at=NOW - 10**9)
