@@ -10,6 +10,7 @@ from testnetwork import FAST, TestNetwork, key, running, spec, wait
 from bitsage.nodes.audit import audit
 from bitsage.nodes.checks import ProductChecks
 from bitsage.nodes.client import Client
+from bitsage.nodes.errors import CommandRefused
 from bitsage.nodes.execution import execute
 from bitsage.nodes.jobwork import prove_attempt
 from bitsage.nodes.openjobs import OpenJobs
@@ -19,7 +20,15 @@ from bitsage.nodes.worker import WorkerNode
 from bitsage.processors.kernel import Streams
 from bitsage.processors.model import account_subject, job_subject
 from bitsage.schemas.commands import CreateWallet, RequestTokens, SubmitJob, SubmitProof
-from bitsage.schemas.events import ConsensusReached, JobAssigned, JobCompleted, JobSubmitted, ReputationChanged, Slashed
+from bitsage.schemas.events import (
+    ConsensusReached,
+    EscrowLocked,
+    JobAssigned,
+    JobCompleted,
+    JobSubmitted,
+    ReputationChanged,
+    Slashed,
+)
 from bitsage.schemas.ids import job_id as job_id_of
 from bitsage.schemas.parameters import Parameters
 from bitsage.schemas.types import EventEnvelope
@@ -141,3 +150,23 @@ def test_an_assignment_that_was_written_late_leaves_the_worker_its_whole_time(de
     attempt = jobs.jobs[job].current
     assert attempt is not None
     assert attempt.expires_at == ends
+
+
+def test_a_command_that_was_refused_as_too_early_cannot_be_told_again_by_a_stranger(tmp_path: Path) -> None:
+    clock, hour = Clock(), 3_600_000
+    log = InMemoryLog(clock)
+    with running(log, tmp_path, parameters=PATIENT) as network:
+        client = network.funded(20)
+        body = SubmitJob(spec=spec(deadline=now_ms() + 5 * hour))
+        early = client.signer.sign(client.subject, body, at=now_ms() + hour, nonce=(now_ms() + hour) * 1_000)
+        with pytest.raises(CommandRefused) as refused:
+            client.ask_prepared(early)
+        assert refused.value.code == "clock_skew"
+        # The clock set right, the client is heard at once.
+        client.submit_job(spec())
+        clock.offset_ms = hour
+        with pytest.raises(CommandRefused) as again:
+            network.client(21).ask_prepared(early)
+        assert again.value.code == "nonce_reused"
+        assert len(bodies(client, ("accounts",), client.subject, EscrowLocked)) == 1
+    assert audit(log, network.network).findings == []
