@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import output
+from .context import config
 from .failures import REFUSED
 from .options import AsJson
 
@@ -36,7 +37,7 @@ def devices(
     """List the devices that proofs can be made on, test them against NumPy, and show which one is chosen."""
     from bitsage.opencl import choose, discover
 
-    chosen = choose()
+    chosen = choose(config().device)
     infos = discover() if device is None else [info for info in [choose(device)] if info is not None]
     found = [_examined(info, info == chosen, test, tune) for info in infos]
     if as_json:
