@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from bitsage.obelysk import generate_inputs, get_job_type
+from bitsage.obelysk.inference import default_model
 from bitsage.obelysk.job import JobType, Request, WitnessedJob
 from bitsage.obelysk.matmul import CONFIG as PRODUCTION
 from bitsage.obelysk.matmul import interaction_columns
@@ -22,8 +23,11 @@ from bitsage.stark.examples import Instance as ExampleInstance
 from bitsage.stark.examples import cube, plonk, simple, state_machine, wide_fibonacci, xor
 from bitsage.stark.prover import InteractionMaker
 
-PLUGIN = Path(__file__).resolve().parent.parent / "examples" / "plugin" / "squares.py"
+ROOT = Path(__file__).resolve().parent.parent
+PLUGIN = ROOT / "examples" / "plugin" / "squares.py"
 BINDING = bytes(range(32))
+VM_REQUEST = {"assembly": (ROOT / "examples" / "vm" / "collatz.asm").read_text(), "inputs": (6).to_bytes(4, "little")}
+INFERENCE_REQUEST = {"model": default_model().hash.hex(), "digits": "0"}
 
 #: Small configurations that between them use every parameter, and the one that jobs are proven with.
 CONFIGS: dict[str, PcsConfig] = {
@@ -96,11 +100,13 @@ AIRS: Mapping[str, Callable[[PcsConfig], Instance]] = {
     "simple": _example("simple", lambda c: simple(c, 6, 4)),
     "matmul": _matmul,
     "squares": _squares,
+    "vm": lambda config: _job(config, get_job_type("vm"), VM_REQUEST),
+    "inference": lambda config: _job(config, get_job_type("inference"), INFERENCE_REQUEST),
 }
 
 
 #: AIRs whose smallest instance takes long to prove: their exhaustive tests are slow ones.
-HEAVY: frozenset[str] = frozenset()
+HEAVY: frozenset[str] = frozenset({"vm", "inference"})
 
 
 @lru_cache(maxsize=1)
