@@ -83,7 +83,8 @@ def _tuned(info: DeviceInfo) -> dict[str, Any]:
 
 def _show(found: list[dict[str, Any]], chosen: DeviceInfo | None) -> None:
     names = ("", "number", "kind", "name", "driver", "memory", "units", "agrees with NumPy")
-    output.rows(names, [_line(entry) for entry in found])
+    if found:
+        output.rows(names, [_line(entry) for entry in found])
     for entry in found:
         if checks := entry.get("checks"):
             rows = [(c["check"], "yes" if c["equal"] else "NO", c["device_ms"], c["numpy_ms"]) for c in checks]
