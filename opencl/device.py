@@ -7,7 +7,9 @@ itself, and `Device` owns a context, an in-order queue, the programs and the mem
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -120,6 +122,11 @@ def choose(wanted: str | int | None = None) -> DeviceInfo | None:
     return preference(fitting)[0]
 
 
+def _drain(queue: Any) -> None:
+    with suppress(cl.Error):
+        queue.finish()
+
+
 class Device:
     """One opened device.
 
@@ -135,6 +142,8 @@ class Device:
         with guarded():
             self.context = cl.Context([self._device])
             self.queue = cl.CommandQueue(self.context, self._device)
+        # Memory must not go while a kernel still runs on it, not even at the end of the process.
+        weakref.finalize(self, _drain, self.queue)
         self.pool: Pool = make_pool(self.context, self.queue, info.kind == "cpu", memory or info.memory)
         self._programs = ProgramCache(self.context, self._device, info)
         self._kernels: dict[tuple[str, str, str, int], Any] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import weakref
+from contextlib import suppress
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,7 +39,7 @@ class Pool(Protocol):
 
 def make_pool(context: Any, queue: Any, shared: bool, limit: int) -> Pool:
     """The pool of a device, for at most `limit` bytes in use; `shared` devices compute in the host's memory."""
-    return HostPool(context, limit) if shared else DevicePool(queue, limit)
+    return HostPool(context, queue, limit) if shared else DevicePool(queue, limit)
 
 
 def _check(used: int, wanted: int, limit: int) -> None:
@@ -49,8 +50,9 @@ def _check(used: int, wanted: int, limit: int) -> None:
 class HostPool:
     """Pages of the host, huge ones where the system gives them, handed to the device in place."""
 
-    def __init__(self, context: Any, limit: int) -> None:
+    def __init__(self, context: Any, queue: Any, limit: int) -> None:
         self._context = context
+        self._queue = queue
         self._limit = limit
         self._free: dict[int, list[mmap.mmap]] = {}
         self.used = 0
@@ -88,7 +90,9 @@ class HostPool:
         self._free.setdefault(size, []).append(pages)
 
     def trim(self) -> None:
-        """Unmap the free blocks."""
+        """Unmap the free blocks, once no kernel can be writing to them any more."""
+        with suppress(cl.Error):  # a lost device runs nothing
+            self._queue.finish()
         self.held -= sum(size * len(blocks) for size, blocks in self._free.items())
         self._free.clear()
 
