@@ -10,10 +10,10 @@ from . import fft, gather, merkle
 from .buffers import ColumnRef, ColumnSet, Matrix, Tree
 from .device import Device, DeviceInfo, open_device
 from .grind import grind
-from .upper import UpperOperations
+from .operations import PolynomialOperations
 
 
-class OpenCLBackend(UpperOperations):
+class OpenCLBackend(PolynomialOperations):
     """Columns, trees and evaluations stay in device memory; roots, samples, openings and nonces come back.
 
     Every method may raise DeviceOutOfMemory, DeviceLost or KernelRefused; `fallback.prove_with_fallback`

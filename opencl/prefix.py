@@ -22,13 +22,14 @@ from .guard import guarded
 from .tuning import fft_sizes
 from .twiddles import tower
 
+_LEAST_LOG = max(LEAST_LOG, 10)  # rows begin at multiples of 4 KiB, as devices ask of buffers inside buffers
 _ROTATION = 31  # rotating a word of 31 bits by k multiplies by 2^k
 
 
 def interpolate_prefix(values: Matrix, domain_log: int) -> Matrix:
     """Coefficients, in place, of the functions with these values on the first points of the domain 2^domain_log."""
     n, device = values.log_size, values.device
-    if n < LEAST_LOG:
+    if n < _LEAST_LOG:
         device.write(values.buffer, _on_host(values.host(), domain_log))
         return values
     inverse, sizes = tower(device, domain_log, True), fft_sizes(device)

@@ -23,6 +23,7 @@ from bitsage.stark import (
     P,
     Params,
     PcsConfig,
+    ProofRefused,
     PublicList,
     Relation,
     Trace,
@@ -158,3 +159,14 @@ def test_matrix_products(backend: OpenCLBackend, size: int) -> None:
 @pytest.mark.slow
 def test_wide_columns_beyond_one_tile(backend: OpenCLBackend) -> None:
     same(backend, *wide_fibonacci(matmul.CONFIG, [(16, 32)]))
+
+
+def test_a_forged_proof_is_refused_as_numpys_is(backend: OpenCLBackend) -> None:
+    air, params, trace = plonk(CONFIG, 6)
+    column = trace.trace[0][1].copy()
+    column[3] ^= 1
+    broken = replace(trace, trace=((trace.trace[0][0], column, *trace.trace[0][2:]),))
+    forged = prove(air, params, broken, backend=backend, check=False)
+    with pytest.raises(ProofRefused) as error:
+        verify(replace(air, checks=()), forged.params, forged.proof)
+    assert error.value.reason == "oods_mismatch"

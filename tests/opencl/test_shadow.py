@@ -1,4 +1,4 @@
-"""Whole proofs by NumPy while the device repeats every operation of its upper half: all words agree."""
+"""Whole proofs by NumPy while the device repeats every operation on columns: all words agree."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The operations of `Backend` between the commitments: lookups, composition, samples, quotients and folds.
 
-`UpperOperations` is the half of the OpenCL backend that works on columns in device memory alone.  It remembers
+`PolynomialOperations` is the part of the OpenCL backend that works on columns in device memory alone.  It remembers
 which evaluations were extended from which polynomials: the composition is evaluated on values that exist
 already, and the quotients are summed up over coefficients, which are fewer than values.
 """
@@ -22,7 +22,7 @@ from .buffers import ColumnRef, ColumnSet, Matrix
 from .device import Device
 
 
-class UpperOperations:
+class PolynomialOperations:
     """Methods of `Backend` with the meaning and the errors given there."""
 
     def __init__(self, device: Device) -> None:
