@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from echo import ACCOUNTS, COMMANDS, DEAD, Echo, Running, send, values, wait
 from rawheaders import produce_raw
 
@@ -185,6 +185,21 @@ def test_a_seal_beside_an_unreadable_header_is_none(log: KafkaLog, kafka: LocalK
     reader.close()
     seals = sealer.check()
     assert [seals(r.topic, r.value, r.headers) for r in found] == [True, False]
+
+
+def test_the_broker_ends_a_transaction_that_nobody_ends_after_a_minute(kafka: LocalKafka) -> None:
+    """Nobody reads past an open transaction, so nobody may ask for a quarter of an hour."""
+
+    def stranger(milliseconds: int) -> None:
+        settings: dict[str, Any] = {
+            "bootstrap.servers": kafka.bootstrap, "transactional.id": "stranger", "transaction.timeout.ms": milliseconds,
+        }  # fmt: skip
+        Producer(settings).init_transactions(20)
+
+    with pytest.raises(KafkaException) as refused:
+        stranger(60_001)
+    assert refused.value.args[0].code() == KafkaError.INVALID_TRANSACTION_TIMEOUT
+    stranger(60_000)
 
 
 def _garbage(record: Any) -> Any:
