@@ -37,7 +37,7 @@ class Emitted:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """One command that the coordinator has to sign and send in the same transaction."""
+    """One command that the coordinator has to sign and send in the same transaction; `at`: when its cause was appended."""
 
     subject: str
     body: CommandBody
@@ -100,12 +100,12 @@ def _entail(
     record: Record, signed: SignedCommand, topic: str, bodies: Sequence[EventBody], streams: Streams, rules: Rules
 ) -> Execution:
     e = signed.envelope
-    command = Command(signed.body, e.id, e.subject, e.at, e.correlation, e.actor, e.public_key)
+    command = Command(signed.body, e.id, e.subject, record.timestamp, e.correlation, e.actor, e.public_key)
     emitted: list[Emitted] = []
     entailed: list[FollowUp] = []
     for index, body in enumerate(bodies):
         stream = streams.get(topic, e.subject)
-        envelope = _envelope(signed, stream.sequence + 1, stream.previous, index, body)
+        envelope = _envelope(record, signed, stream.sequence + 1, stream.previous, index, body)
         value = encode_event(envelope, body)
         streams.put(topic, e.subject, fold(stream, topic, envelope, body, chain_hash(value)))
         emitted.append(Emitted(topic, envelope, body, value))
@@ -116,11 +116,13 @@ def _entail(
             n = len(entailed)
             identifier = follow_up_id(e.id, n, type(follow).__name__)
             nonce = follow_up_nonce(record.partition, record.offset, n)
-            entailed.append(FollowUp(subject, follow, identifier, e.at, envelope.correlation, nonce))
+            entailed.append(FollowUp(subject, follow, identifier, record.timestamp, envelope.correlation, nonce))
     return Execution(signed, tuple(emitted), tuple(entailed))
 
 
-def _envelope(signed: SignedCommand, sequence: int, previous: bytes, index: int, body: EventBody) -> EventEnvelope:
+def _envelope(
+    record: Record, signed: SignedCommand, sequence: int, previous: bytes, index: int, body: EventBody
+) -> EventEnvelope:
     e = signed.envelope
     name = type(body).__name__
     job = getattr(body, "job_id", None)
@@ -130,7 +132,7 @@ def _envelope(signed: SignedCommand, sequence: int, previous: bytes, index: int,
         subject=e.subject,
         sequence=sequence,
         previous=previous,
-        at=e.at,
+        at=record.timestamp,
         cause=e.id,
         # One id for a whole job: the job's own, from the event that names it first.
         correlation=job if isinstance(job, bytes) and len(job) == 16 else e.correlation,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import blake3
+import structlog
 import zstandard
 
 from bitsage.obelysk import (
@@ -19,12 +20,14 @@ from bitsage.obelysk import (
     read_input,
     write_input,
 )
+from bitsage.opencl import prove_with_fallback
 from bitsage.schemas.events import ProofGenerated
 from bitsage.schemas.parameters import Parameters
 from bitsage.stark import ProofRefused, ProverError
 
 from .openjobs import OpenJob
 
+logger = structlog.get_logger(__name__)
 PROOF_SYSTEM = "stwo-2.3.0/blake2s"
 _ZSTD_LEVEL = 10
 Progress = Callable[[str, str, int, int], None]
@@ -87,23 +90,28 @@ def unpack(data: bytes, limit: int) -> bytes:
     return raw
 
 
-def prove_attempt(job: OpenJob, worker: bytes, progress: Progress | None) -> ProofWork:
+def prove_attempt(job: OpenJob, worker: bytes, progress: Progress | None, *, device: str | None = "numpy") -> ProofWork:
     """Run and prove the current attempt, and check the proof as a validator would.
+
+    `device` is a name or number of `sage devices`; None is the best one. A device that fails in the middle leaves the
+    proof to the next one, at last to NumPy; `ProofWork.backend` names the one that made it.
 
     Raises:
         UnknownJobType, JobInputInvalid: the job type is not installed, or refuses the input.
         JobTypeFailed: the job type's own code failed.
         ProofRefused: our own proof does not verify; it is not submitted.
+        DeviceUnknown: there is no such device.
     """
     if job.submitted is None or job.assigned is None:
         raise JobInputInvalid("fields", "the job is not assigned")
     job_type_name = job.submitted.spec.job_type
     with failures_named(job_type_name, ProofRefused, ProverError):
-        return _prove(get_job_type(job_type_name), job, job.assigned.attempt, worker, progress)
+        return _prove(get_job_type(job_type_name), job, worker, progress, device)
 
 
-def _prove(job_type: JobType, job: OpenJob, attempt: int, worker: bytes, progress: Progress | None) -> ProofWork:
+def _prove(job_type: JobType, job: OpenJob, worker: bytes, progress: Progress | None, device: str | None) -> ProofWork:
     assert job.submitted is not None
+    assert job.assigned is not None
     request = request_of(job_type, job.submitted.spec.input)
     name = job.job_id.hex()
 
@@ -114,8 +122,13 @@ def _prove(job_type: JobType, job: OpenJob, attempt: int, worker: bytes, progres
     started = time.monotonic()
     output = job_type.run(request)
     ran = time.monotonic()
-    bound = binding(job.job_id, attempt, worker)
-    raw = job_type.prove(request, output, bound, progress=report)
+    bound = binding(job.job_id, job.assigned.attempt, worker)
+    proved = prove_with_fallback(
+        lambda backend: job_type.prove(request, output, bound, progress=report, backend=backend),
+        wanted=device,
+        log=logger,
+    )
+    raw = proved.result
     proven = time.monotonic()
     output_hash = job_type.output_hash(output)
     if not isinstance(raw, bytes) or not isinstance(output_hash, bytes) or len(output_hash) != 32:
@@ -128,7 +141,7 @@ def _prove(job_type: JobType, job: OpenJob, attempt: int, worker: bytes, progres
         proof_hash=blake3.blake3(raw).digest(),
         proof_system=PROOF_SYSTEM,
         security_bits=job_type.limits.required_bits,
-        backend="numpy",
+        backend=proved.device,
         run_ms=int((ran - started) * 1000),
         prove_ms=int((proven - ran) * 1000),
     )

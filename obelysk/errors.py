@@ -17,7 +17,7 @@ from contextlib import contextmanager
 #: Reason codes of invalid requests, with their meaning in one sentence.
 INPUT_REASONS: dict[str, str] = {
     "fields": "the request has missing, unknown or contradictory fields",
-    "not_base64": "a field of bytes is not base64",
+    "bytes_encoding": "a field of bytes is not base64",
     "size": "the size is none of the supported ones",
     "seed": "the seed is not an integer of 64 bits",
     "matrix_format": "a matrix is not a two-dimensional integer array in the .npy format",
@@ -25,6 +25,8 @@ INPUT_REASONS: dict[str, str] = {
     "matrix_range": "a matrix entry is not in 0..p-1 with p = 2^31 - 1",
     "matrix_hash": "a matrix does not have the hash that the request names",
     "output_format": "the output is not a matrix of the request's size",
+    "model": "no model has the hash that the request names",
+    "images": "the images are not integers of the model's size and range, or too many",
     "binding": "the binding is not 32 bytes",
     "program": "the program is neither valid assembly nor a valid program file",
     "words": "the public input is not a list of integers in 0..p-1 with p = 2^31 - 1, or it is too long",

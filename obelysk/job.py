@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from bitsage.stark import Air, Backend, Params
+from bitsage.stark import Air, Backend, Params, Trace
 
 from .schema import InputSchema
 
@@ -84,3 +84,11 @@ class JobType(Protocol):
 
         Raises stark.ProofRefused, whatever the bytes; JobInputInvalid when request or binding are invalid.
         """
+
+
+@runtime_checkable
+class WitnessedJob(Protocol):
+    """A job type that shows the columns it proves, for provers outside of this program."""
+
+    def witness(self, request: Request) -> Trace:
+        """Run the request; all its preprocessed and trace columns in stored order.  Raises JobInputInvalid."""

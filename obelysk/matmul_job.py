@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 import numpy as np
 from blake3 import blake3
 
-from bitsage.stark import Air, Backend, Params, ProofRefused, prove, verify
+from bitsage.stark import Air, Backend, Params, ProofRefused, Trace, prove, verify
 
 from .errors import JobInputInvalid
 from .job import Limits, Progress, Request
@@ -127,6 +127,11 @@ class MatmulJob:
     def statement(self, request: Request, binding: bytes) -> tuple[Air, Params]:
         """AIR and parameters of a request's proof."""
         return matmul_air(), _params(*self.inputs(request), binding)
+
+    def witness(self, request: Request) -> Trace:
+        """The columns of the honest run, from which `stark.prove` solves the interaction columns."""
+        a, b = self.inputs(request)
+        return matmul_trace(*_squares(a, b, product(a, b)))
 
     def prove(
         self,

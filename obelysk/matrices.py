@@ -76,7 +76,7 @@ def read_npy(data: bytes) -> Matrix:
 
     Raises JobInputInvalid.  Only the plain header is understood; nothing is evaluated or unpickled.
     """
-    header, body = _split_npy(data)
+    header, body = split_npy(data)
     match = _NPY_HEADER.fullmatch(header)
     if match is None:
         raise JobInputInvalid("matrix_format")
@@ -91,7 +91,8 @@ def read_npy(data: bytes) -> Matrix:
     return np.ascontiguousarray(values).astype(np.uint32)
 
 
-def _split_npy(data: bytes) -> tuple[bytes, bytes]:
+def split_npy(data: bytes) -> tuple[bytes, bytes]:
+    """Header and data of the bytes of a .npy file of version 1 or 2.  Raises JobInputInvalid."""
     width = {b"\x01\x00": 2, b"\x02\x00": 4}.get(data[6:8])
     if data[:6] != _NPY_MAGIC or width is None:
         raise JobInputInvalid("matrix_format")

@@ -48,6 +48,10 @@ class ProvenJob(ABC):
     def decode_output(self, data: bytes) -> Any:
         """The output of its canonical form.  Raises JobInputInvalid."""
 
+    def check_output(self, request: Request, output: Any) -> None:
+        """Raise JobInputInvalid unless the output has the form, right or wrong, that this request's has."""
+        self.encode_output(output)
+
     @abstractmethod
     def air(self) -> Air:
         """The AIR of all requests: one component, every public value mixed in before tree 1 is committed."""
@@ -60,9 +64,18 @@ class ProvenJob(ABC):
     def selectors(self, request: Request, output: Any) -> tuple[U32, ...]:
         """The preprocessed columns in storage order, known to prover and verifier; their root is pinned."""
 
+    def root(self, request: Request, output: Any) -> bytes:
+        """Root of the tree of the preprocessed columns; a subclass may know a shorter way to it."""
+        return commitment(self.selectors(request, output))
+
     @abstractmethod
     def trace(self, request: Request, output: Any) -> tuple[U32, ...]:
         """The trace columns in storage order."""
+
+    def witness(self, request: Request) -> Trace:
+        """All columns of the honest run, for provers outside of this program."""
+        output = self.run(request)
+        return Trace(self.selectors(request, output), (self.trace(request, output),))
 
     def interaction(self, request: Request, output: Any, challenges: Mapping[str, QM31]) -> Sequence[U32]:
         """The explicit interaction columns in storage order, once the challenges are drawn."""
@@ -88,7 +101,7 @@ class ProvenJob(ABC):
     ) -> bytes:
         """A proof of the output in the compact binary form.  Raises JobInputInvalid, TraceInvalid."""
         self.validate(request)
-        self.encode_output(output)
+        self.check_output(request, output)
         air, params = self._statement(request, output, binding)
         trace = Trace(self.selectors(request, output), (self.trace(request, output),))
         bundle = prove(
@@ -118,7 +131,7 @@ class ProvenJob(ABC):
                 raise ProofRefused("output_mismatch")
             return output
         try:
-            self.encode_output(output_or_hash)
+            self.check_output(request, output_or_hash)
         except JobInputInvalid as error:
             raise ProofRefused("output_mismatch", error.detail) from None
         return output_or_hash
@@ -133,7 +146,7 @@ class ProvenJob(ABC):
             preprocessed_log_sizes=(log_size,) * len(columns),
             public={**self.public_inputs(request, output), "binding": binding_limbs(binding)},
             claimed_sums=(ZERO,) if air.has_interaction else (),
-            preprocessed_root=commitment(columns),
+            preprocessed_root=self.root(request, output),
         )
         _check_mixed(air, params)
         return air, params

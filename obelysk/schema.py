@@ -79,4 +79,4 @@ def _bytes(name: str, value: object) -> bytes:
             return base64.b64decode(value, validate=True)
     except ValueError:
         pass
-    raise JobInputInvalid("not_base64", f"the field {name!r} is not base64")
+    raise JobInputInvalid("bytes_encoding", f"the field {name!r} is not base64")

@@ -47,11 +47,19 @@ def stored(rows: U32) -> U32:
 
 def commitment(columns: Sequence[U32]) -> bytes:
     """Root of the tree over stored columns of one length under CONFIG: interpolate, extend, hash."""
+    return root_of(extended(columns))
+
+
+def extended(columns: Sequence[U32]) -> list[U32]:
+    """Stored columns of one length on the domain that is committed under CONFIG."""
     backend = NumpyBackend()
-    log_blowup = CONFIG.log_blowup_factor
-    evaluations = backend.extend(backend.interpolate(columns), log_blowup)
-    height = len(columns[0]).bit_length() - 1 + log_blowup
-    return backend.root(backend.commit(evaluations, height))
+    return backend.extend(backend.interpolate(columns), CONFIG.log_blowup_factor)
+
+
+def root_of(evaluations: Sequence[U32]) -> bytes:
+    """Root of the tree over extended columns of one length."""
+    backend = NumpyBackend()
+    return backend.root(backend.commit(evaluations, len(evaluations[0]).bit_length() - 1))
 
 
 def parse_proof(data: bytes, limits: Limits) -> Proof:

@@ -6,6 +6,7 @@ import typer
 
 from . import output
 from .context import config, loaded, network, onlooker, open_log, wallet_name
+from .devices import devices
 from .dlq import dlq_app
 from .failures import REFUSED, Commands
 from .kafka import kafka_app
@@ -38,6 +39,9 @@ for name, child in {
     "account": account_app,
 }.items():
     app.add_typer(child, name=name)
+
+
+app.command("devices", epilog="Example: sage devices --json")(devices)
 
 
 @config_app.command("show", epilog="Example: sage config show --json")

@@ -200,7 +200,7 @@ def test_duplicates_are_refused_and_own_types_stay() -> None:
 
 
 def test_unknown_names_are_told_what_is_known() -> None:
-    with pytest.raises(UnknownJobType, match="known are .*matmul"):
+    with pytest.raises(UnknownJobType, match=r"known are .*matmul"):
         registry.get_job_type("nonsense")
 
 
