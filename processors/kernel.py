@@ -161,16 +161,26 @@ def decide(
         raise AssertionError(f"{envelope.type} was answered with no event")
     # Follow-ups carry the time of what caused them, which may lie far back after an outage.
     skewed = rule.signer != "authority" and abs(envelope.at - logged_at) > rules.parameters.clock_skew_ms
-    if skewed and not _is_outsiders(envelope.type, events[0]):
+    if skewed and not leaves_no_nonce(envelope.type, events[0]):
         return rule.topic, [CommandRejected(command=envelope.type, reason=CLOCK_SKEW)]
     return rule.topic, events
 
 
-def _is_outsiders(command: str, answer: EventBody) -> bool:
+def leaves_no_nonce(command: str, answer: EventBody) -> bool:
+    """Whether the answer to a command of this type is a refusal of somebody who has no say over the subject."""
     if not isinstance(answer, Rejection):
         return False
     rule = COMMANDS.get(command)
     return answer.reason in NO_STANDING or (answer.reason in OUTSIDER and rule is not None and rule.signer == "anyone")
+
+
+def nonces_after(nonces: Nonces, envelope: EventEnvelope, body: EventBody) -> Nonces:
+    """The nonces that a subject has seen after one more of its events."""
+    if isinstance(body, Rejection) and body.reason == CLOCK_SKEW:
+        return with_spent(nonces, envelope.actor, envelope.nonce)
+    if leaves_no_nonce(envelope.command, body):
+        return nonces
+    return with_used(nonces, envelope.actor, envelope.nonce)
 
 
 def _refuse(stream: Stream, envelope: CommandEnvelope, rules: Rules) -> str | None:
@@ -191,10 +201,6 @@ def fold(stream: Stream, topic: str, envelope: EventEnvelope, body: EventBody, r
     binding = _binding(topic, envelope.subject)
     if binding is None:
         raise KeyError((topic, envelope.subject))
-    nonces = stream.nonces
-    if isinstance(body, Rejection) and body.reason == CLOCK_SKEW:
-        nonces = with_spent(nonces, envelope.actor, envelope.nonce)
-    elif not _is_outsiders(envelope.command, body):
-        nonces = with_used(nonces, envelope.actor, envelope.nonce)
+    nonces = nonces_after(stream.nonces, envelope, body)
     state = binding.evolve(stream.state, body, envelope.at)
     return replace(stream, state=state, sequence=envelope.sequence, previous=record_hash, nonces=nonces)
