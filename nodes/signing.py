@@ -13,6 +13,8 @@ from bitsage.streams.topics import partition_for, topic_name
 from bitsage.wallet import Key, address_matches, sign_command, verify_command
 
 _NO_SIGNATURE = bytes(64)
+#: What `refusal` finds. Such a record says nothing of anybody: it becomes a dead letter, and no event.
+UNSIGNED = frozenset({"unknown_key", "bad_signature"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

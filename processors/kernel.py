@@ -18,7 +18,7 @@ from .model import NETWORK, TREASURY, Command, Rules, account_subject
 from .nonces import Nonces, is_used, with_spent, with_used
 
 #: Refusals of somebody who has no say over the subject: they must not grow or advance its nonces.
-NO_STANDING = frozenset({"bad_signature", "unknown_key", "nonce_reused", "not_owner", "not_authorized"})
+NO_STANDING = frozenset({"nonce_reused", "not_owner", "not_authorized"})
 #: What deciders say to somebody who has no part in a job. It leaves no nonce either: keys cost nothing, and each of them
 #: could leave one. Nor does the command get a second chance by that, since jobs, attempts and tallies do not change hands.
 OUTSIDER = frozenset({"unknown_job", "job_over", "not_client", "not_assigned", "unknown_proof", "stranger"})
@@ -137,18 +137,16 @@ def decide(
     rules: Rules,
     *,
     logged_at: int,
-    refusal: str | None,
 ) -> tuple[str, list[EventBody]]:
     """The topic and the events that answer a command; never empty.
 
     Args:
         logged_at: when the broker appended the command (ms). It is the time that deciders go by; the command's own is
             the signer's word and only held against it.
-        refusal: the shell's finding about the signature (`bad_signature`, `unknown_key`), or None.
     """
     rule = COMMANDS[envelope.type]
     stream = streams.get(rule.topic, envelope.subject)
-    reason = refusal or _refuse(stream, envelope, rules)
+    reason = _refuse(stream, envelope, rules)
     if reason is not None:
         return rule.topic, [CommandRejected(command=envelope.type, reason=reason)]
     command = Command(
