@@ -197,9 +197,7 @@ def _slashed(audit: CauseAudit, trail: JobTrail, subject: str, body: Slashed) ->
     if body.reporter_amount + body.burnt + body.treasury != body.amount:
         return "its parts are not the whole"
     decisions = [e for _, e in trail.of(ConsensusReached) if e.attempt == body.attempt]
-    ends: list[JobReassigned | JobFailed] = [e for _, e in trail.of(JobReassigned)]
-    ends += [e for _, e in trail.of(JobFailed)]
-    reasons = {e.reason for e in ends if e.worker is not None and account_subject(e.worker) == subject}
+    reasons = {e.reason for e in _ends(trail, body.attempt) if e.worker and account_subject(e.worker) == subject}
     found = {
         "contrary_vote": any(subject in map(account_subject, e.contrary) for e in decisions),
         "equivocation": any(
@@ -207,12 +205,23 @@ def _slashed(audit: CauseAudit, trail: JobTrail, subject: str, body: Slashed) ->
         ),
         "timeout": not reasons.isdisjoint(_TIMEOUTS),
         "invalid_proof": "invalid_proof" in reasons,
-        "repeated_failures": subject in audit.trails.suspended,
+        "repeated_failures": "repeated_failures" in audit.trails.gone.get(subject, ()),
     }
-    return None if found.get(body.reason, False) else f"there is no {body.reason}"
+    if not found.get(body.reason, False):
+        return f"there is no {body.reason}"
+    return None if audit.once("slash", subject, body.reason, body.job_id, body.attempt) else "it is taken twice"
+
+
+def _ends(trail: JobTrail, attempt: int) -> list[JobReassigned | JobFailed]:
+    """How the attempt may have ended; a job that failed does not say which attempt was its last."""
+    again: list[JobReassigned | JobFailed] = [e for _, e in trail.of(JobReassigned) if e.next_attempt == attempt + 1]
+    return again + [e for _, e in trail.of(JobFailed)]
 
 
 def _ended(audit: CauseAudit, trail: JobTrail, subject: str, body: JobReassigned | JobFailed) -> str | None:
+    if body.reason == "worker_offline":
+        known = body.worker is not None and account_subject(body.worker) in audit.trails.gone
+        return None if known else "its worker was never gone"
     outcome = {"invalid_proof": "rejected", "consensus_expired": "expired"}.get(body.reason)
     if outcome is None:
         return None

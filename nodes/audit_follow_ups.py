@@ -91,7 +91,7 @@ class FollowUpAudit:
             self.verdict.count("commands of the coordinator traced")
         elif envelope.type in OWN_WORD:
             self.verdict.count("observations of the coordinator")
-        elif origins.has(envelope):
+        elif origins.has(envelope.id, envelope.nonce, envelope.type):
             self.verdict.count("commands of the coordinator traced to an expired one")
         else:
             detail = f"{envelope.type} for {envelope.subject} is signed by the coordinator, but nothing entails it"
@@ -103,8 +103,9 @@ class FollowUpAudit:
         rule = COMMANDS.get(envelope.command)
         if rule is None or rule.signer != "authority" or envelope.command in OWN_WORD:
             return
-        source = _source(envelope.nonce)
-        if source is None or (origins.retained(*source) and entry.answers.payload not in self._expected):
+        if entry.answers.payload in self._expected or origins.has(envelope.cause, envelope.nonce, envelope.command):
+            self.verdict.count("events on the word of the coordinator traced")
+        else:
             self.verdict.fail("origin", entry.where, f"nothing entails the {envelope.command} that it answers")
 
     def _is_mine(self, envelope: CommandEnvelope) -> bool:
@@ -132,16 +133,12 @@ class _Origins:
             self._causes.setdefault(entry.where[1], set()).add(entry.envelope.cause)
         self._ids: dict[tuple[int, int, str], set[bytes]] = {}
 
-    def retained(self, partition: int, offset: int) -> bool:
-        """Whether the command there can still be executed."""
-        return offset >= self._first.get(partition, 0)
-
-    def has(self, envelope: CommandEnvelope) -> bool:
-        """Whether the command is a follow-up of one that was decided and has expired."""
-        source = _source(envelope.nonce)
-        if source is None or self.retained(*source):
+    def has(self, command_id: bytes, nonce: int, kind: str) -> bool:
+        """Whether this is a follow-up of a command that was decided and has expired."""
+        source = _source(nonce)
+        if source is None or source[1] >= self._first.get(source[0], 0):
             return False
-        name = (source[0], envelope.nonce & 0xFF, envelope.type)
+        name = (source[0], nonce & 0xFF, kind)
         if name not in self._ids:
-            self._ids[name] = {follow_up_id(c, name[1], name[2]) for c in self._causes.get(name[0], ())}
-        return envelope.id in self._ids[name]
+            self._ids[name] = {follow_up_id(c, name[1], kind) for c in self._causes.get(name[0], ())}
+        return command_id in self._ids[name]

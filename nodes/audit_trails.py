@@ -19,6 +19,7 @@ from bitsage.schemas.events import (
     ValidatorRegistered,
     ValidatorSetChanged,
     VoteCast,
+    WorkerDeparted,
     WorkerWentOffline,
 )
 from bitsage.schemas.types import EventBody, EventEnvelope
@@ -61,7 +62,8 @@ class Trails:
     sets: list[tuple[Where, ValidatorSetChanged]] = field(default_factory=list)
     requests: list[tuple[Where, int, TallyRequested]] = field(default_factory=list)
     joined: set[bytes] = field(default_factory=set)
-    suspended: set[str] = field(default_factory=set)
+    #: subjects that went offline, and why; or departed
+    gone: dict[str, set[str]] = field(default_factory=dict)
 
     def add(self, where: Where, envelope: EventEnvelope, body: EventBody) -> None:
         """Remember what later passes ask for."""
@@ -70,8 +72,8 @@ class Trails:
                 self.sets.append((where, body))
             case ValidatorRegistered():
                 self.joined.add(body.validator)
-            case WorkerWentOffline(reason="repeated_failures"):
-                self.suspended.add(envelope.subject)
+            case WorkerWentOffline(reason=reason) | WorkerDeparted(reason=reason):
+                self.gone.setdefault(envelope.subject, set()).add(reason)
             case TallyRequested() if envelope.subject == NETWORK:
                 epoch = self.sets[-1][1].epoch if self.sets else 0
                 self.requests.append((where, epoch, body))

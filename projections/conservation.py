@@ -48,7 +48,12 @@ class Supply:
 
     def as_dict(self) -> dict[str, object]:
         """For people and files."""
-        verdict = {"difference": self.difference, "conserved": self.conserved, "settled": self.settled}
+        verdict = {
+            "difference": self.difference,
+            "overdrawn": self.overdrawn,
+            "conserved": self.conserved,
+            "settled": self.settled,
+        }
         return asdict(self) | verdict
 
 

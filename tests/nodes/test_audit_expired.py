@@ -7,7 +7,7 @@ import pytest
 from forgery import checks, expire, records, seal_event, signer, verdict_of
 from testnetwork import TestNetwork, running, spec, wait
 
-from bitsage.nodes.audit_horizon import is_at_rest
+from bitsage.nodes.audit_horizon import resting_place
 from bitsage.nodes.claims import claim, claimable
 from bitsage.nodes.client import Client
 from bitsage.processors.model import job_subject
@@ -32,7 +32,7 @@ def test_what_is_retained_is_executed_from_the_states_that_the_rest_left(tmp_pat
         network.validator(1)
         worker, client = network.worker(10), network.funded(20)
         _job(network, client, worker)
-        wait(lambda: is_at_rest(log))
+        wait(lambda: resting_place(log) is not None)
         expire(log, keep)
         before = verdict_of(log, network)
         _job(network, client, worker)
@@ -84,7 +84,7 @@ def test_a_command_that_never_was_pays_nobody(tmp_path: Path) -> None:
     with running(log, tmp_path) as network:
         victim, accomplice = network.funded(20), network.funded(21)
         job_id, _ = victim.submit_job(spec(tier="frontier"))
-        wait(lambda: is_at_rest(log))
+        wait(lambda: resting_place(log) is not None)
     expire(log)
     address = accomplice.key.address
     release = ReleaseEscrow(job_id=job_id, worker=address, cost=10 * SAGE, proof_commitment=bytes(32), payment_nonce=1)
