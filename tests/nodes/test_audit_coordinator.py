@@ -9,6 +9,7 @@ from forgery import checks, command_of_the_coordinator, rewritten, verdict_of
 from testnetwork import key, running, spec, wait
 
 from bitsage.nodes import handler
+from bitsage.nodes.audit_rights import FIRST, MORE
 from bitsage.nodes.claims import claim, claimable
 from bitsage.nodes.errors import AnswerTimeout
 from bitsage.nodes.execution import FollowUp
@@ -16,6 +17,7 @@ from bitsage.nodes.register import register_validator, register_worker
 from bitsage.nodes.validator import ValidatorNode
 from bitsage.processors.model import job_subject
 from bitsage.schemas.commands import (
+    COMMANDS,
     GrantReward,
     OpenTally,
     OwePayment,
@@ -25,12 +27,15 @@ from bitsage.schemas.commands import (
     SettleAttempt,
     SlashStake,
     SubmitProof,
+    TimeoutElapsed,
 )
 from bitsage.schemas.events import (
+    EVENTS,
     ConsensusReached,
     EscrowReleased,
     JobAssigned,
     JobCompleted,
+    JobReassigned,
     RewardGranted,
 )
 from bitsage.schemas.parameters import SAGE, Parameters
@@ -184,3 +189,22 @@ def test_a_command_skipped_by_a_false_dead_letter(
             victim.ask(victim.subject, RequestTokens(), timeout=1)
     verdict = verdict_of(log, network)
     assert checks(verdict) == {"dead letter"}
+
+
+def test_a_worker_that_was_never_gone_is_not_to_blame(tmp_path: Path) -> None:
+    log = InMemoryLog()
+    with running(log, tmp_path, parameters=Parameters()) as network:
+        worker = network.funded(10, 2500, "consumer")
+        register_worker(worker, tier="consumer", gpu_model="T4", slots=1)
+        job_id, _ = network.funded(20).submit_job(spec())
+        subject = job_subject(job_id)
+        wait(lambda: [e for e in worker.history(("jobs",), subject) if isinstance(e.body, JobAssigned)])
+        gone = TimeoutElapsed(kind="worker_offline", attempt=1)
+        assert isinstance(command_of_the_coordinator(network, subject, gone), JobReassigned)
+    assert checks(verdict_of(log, network)) == {"cause"}
+
+
+def test_every_command_has_its_answers_in_the_table() -> None:
+    assert set(FIRST) == set(COMMANDS)
+    assert set(MORE) <= set(COMMANDS)
+    assert {name for names in (*FIRST.values(), *MORE.values()) for name in names} <= set(EVENTS)

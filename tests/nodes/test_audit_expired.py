@@ -7,6 +7,7 @@ import pytest
 from forgery import checks, expire, records, seal_event, signer, verdict_of
 from testnetwork import TestNetwork, running, spec, wait
 
+from bitsage.nodes.audit import audit
 from bitsage.nodes.audit_horizon import resting_place
 from bitsage.nodes.claims import claim, claimable
 from bitsage.nodes.client import Client
@@ -14,8 +15,9 @@ from bitsage.processors.model import job_subject
 from bitsage.schemas.commands import ReleaseEscrow
 from bitsage.schemas.events import EscrowReleased, JobCompleted, Staked, TokensGranted
 from bitsage.schemas.parameters import SAGE
-from bitsage.streams.codec import decode_event
+from bitsage.streams.codec import decode_command, decode_event
 from bitsage.streams.memory_log import InMemoryLog
+from bitsage.streams.topics import topic_name
 
 
 def _job(network: TestNetwork, client: Client, worker: Client) -> None:
@@ -42,6 +44,28 @@ def test_what_is_retained_is_executed_from_the_states_that_the_rest_left(tmp_pat
     assert verdict.counts["events folded without their commands"] > 0
     assert verdict.counts["commands executed again"] > 10
     assert any("have expired" in remark for remark in verdict.remarks)
+
+
+@pytest.mark.slow
+def test_retention_may_cut_each_partition_anywhere(tmp_path: Path) -> None:
+    log = InMemoryLog()
+    with running(log, tmp_path) as network:
+        network.validator(1)
+        worker, client = network.worker(10), network.funded(20)
+        _job(network, client, worker)
+        wait(lambda: resting_place(log) is not None)
+    traced = 0
+    places = [(topic_name("commands"), p) for p in range(6)]
+    # Kafka removes whole segments, so partitions are cut at different times: a cause may go before its follow-up.
+    for step in range(1, 100):
+        if all(log.partitions[place].start + 3 > log.end_of(place) for place in places):
+            break
+        place = places[step * 5 % 6]
+        log.trim(place, min(log.partitions[place].start + 3, log.end_of(place)))
+        verdict = audit(log, network.network, proofs=False)
+        assert verdict.findings == [], f"step {step}"
+        traced += verdict.counts.get("commands of the coordinator traced to an expired one", 0)
+    assert traced > 0
 
 
 def test_an_expired_signature_counts_once(tmp_path: Path) -> None:
@@ -98,7 +122,7 @@ def test_a_command_that_never_was_pays_nobody(tmp_path: Path) -> None:
         signature=sent.envelope.signature,
         command="ReleaseEscrow",
         nonce=sent.envelope.nonce,
-        payload_hash=_hash_of(sent.record.value),
+        payload_hash=decode_command(sent.record.value).payload_hash,
     )
     released = EscrowReleased(
         job_id=job_id,
@@ -111,9 +135,3 @@ def test_a_command_that_never_was_pays_nobody(tmp_path: Path) -> None:
     )
     seal_event(log, network, "accounts", victim.subject, envelope, released)
     assert checks(verdict_of(log, network)) == {"origin", "cause"}
-
-
-def _hash_of(value: bytes | None) -> bytes:
-    from bitsage.streams.codec import decode_command
-
-    return decode_command(value).payload_hash
