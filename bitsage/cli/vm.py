@@ -11,6 +11,7 @@ import typer
 from bitsage.errors import InputError
 
 from . import output
+from .context import config
 
 if TYPE_CHECKING:
     from bitsage.obelysk.vm import Execution, Program
@@ -79,22 +80,33 @@ def prove_command(
     inputs: Inputs = "",
     max_cycles: Cycles = _DEFAULT_CYCLES,
     binding: Binding = "",
+    device: Annotated[
+        str | None, typer.Option("--device", help="What it is made on, as `sage devices` lists it; default: the best.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a program and prove the run."""
     from bitsage.obelysk.vm.proving import prove_run
+    from bitsage.opencl import prove_with_fallback
 
     bound = _binding(binding)
     done = _run(program, inputs, max_cycles)
     started = time.monotonic()
     with output.bars() as bars:
-        proof = prove_run(
-            done, bound, progress=lambda stage, number, total: bars.update("prove", stage, number, total)
-        ).to_bytes()
+        proved = prove_with_fallback(
+            lambda backend: prove_run(
+                done,
+                bound,
+                progress=lambda stage, number, total: bars.update("prove", stage, number, total),
+                backend=backend,
+            ),
+            wanted=device or config().device,
+        )
+    proof = proved.result.to_bytes()
     spent = time.monotonic() - started
     out.write_bytes(proof)
-    facts = {**_facts(done), "proof_bytes": len(proof), "prove_seconds": round(spent, 3), "file": str(out)}
-    _tell(facts, as_json)
+    made = {"device": proved.device, "proof_bytes": len(proof), "prove_seconds": round(spent, 3), "file": str(out)}
+    _tell({**_facts(done), **made}, as_json)
 
 
 @vm_app.command("verify", epilog="Example: sage vm verify examples/vm/collatz.asm collatz.proof --input 27")
