@@ -137,6 +137,27 @@ def verify_command(
     _tell(facts, as_json)
 
 
+@vm_app.command("job", epilog="Example: sage vm job examples/vm/collatz.asm --input 27 --out job.json")
+def job_command(
+    program: ProgramFile,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.json", help="Where the job's input goes.")],
+    inputs: Inputs = "",
+    max_cycles: Cycles = _DEFAULT_CYCLES,
+    as_json: AsJson = False,
+) -> None:
+    """Write the input of a job of the type vm, for `sage-coordinator submit-job --type vm --input FILE.json`."""
+    from bitsage.obelysk import write_input
+    from bitsage.obelysk.vm import VmJob
+    from bitsage.obelysk.vm.job import encode_words
+
+    found, tape = _program(program), _tape(inputs)
+    request = {"program": found.to_bytes(), "inputs": encode_words(tape), "max_cycles": max_cycles}
+    VmJob().validate(request)
+    text = write_input(request)
+    out.write_text(text, encoding="utf-8")
+    _tell({"instructions": len(found.instructions), "inputs": len(tape), "bytes": len(text), "file": str(out)}, as_json)
+
+
 def _run(program: Path, inputs: str, max_cycles: int) -> Execution:
     from bitsage.obelysk.vm import run
     from bitsage.obelysk.vm.machine import MAX_CYCLES
