@@ -6,7 +6,6 @@
 import random
 import statistics
 import time
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from prover import table
 from bitsage.obelysk.vm import assemble
 from bitsage.obelysk.vm.machine import run as run_program
 from bitsage.obelysk.vm.proving import prove_run, verify_run
-from bitsage.stark import NumpyBackend
+from bitsage.opencl import prove_with_fallback
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "vm"
 BINDING = bytes(32)
@@ -35,10 +34,7 @@ def programs() -> dict[str, list[int]]:
 
 def prove_once(execution: Any) -> tuple[str, Any]:
     """The device and the proof; the best OpenCL device where there is one."""
-    fallback = getattr(import_module("bitsage.opencl"), "prove_with_fallback", None)
-    if fallback is None:
-        return "numpy", prove_run(execution, BINDING, backend=NumpyBackend())
-    made = fallback(lambda backend: prove_run(execution, BINDING, backend=backend))
+    made = prove_with_fallback(lambda backend: prove_run(execution, BINDING, backend=backend))
     return made.device, made.result
 
 

@@ -11,6 +11,7 @@ import typer
 from bitsage.errors import InputError
 
 from . import output
+from .context import config
 
 if TYPE_CHECKING:
     from bitsage.obelysk.vm import Execution, Program
@@ -79,22 +80,33 @@ def prove_command(
     inputs: Inputs = "",
     max_cycles: Cycles = _DEFAULT_CYCLES,
     binding: Binding = "",
+    device: Annotated[
+        str | None, typer.Option("--device", help="What it is made on, as `sage devices` lists it; default: the best.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a program and prove the run."""
     from bitsage.obelysk.vm.proving import prove_run
+    from bitsage.opencl import prove_with_fallback
 
     bound = _binding(binding)
     done = _run(program, inputs, max_cycles)
     started = time.monotonic()
     with output.bars() as bars:
-        proof = prove_run(
-            done, bound, progress=lambda stage, number, total: bars.update("prove", stage, number, total)
-        ).to_bytes()
+        proved = prove_with_fallback(
+            lambda backend: prove_run(
+                done,
+                bound,
+                progress=lambda stage, number, total: bars.update("prove", stage, number, total),
+                backend=backend,
+            ),
+            wanted=device or config().device,
+        )
+    proof = proved.result.to_bytes()
     spent = time.monotonic() - started
     out.write_bytes(proof)
-    facts = {**_facts(done), "proof_bytes": len(proof), "prove_seconds": round(spent, 3), "file": str(out)}
-    _tell(facts, as_json)
+    made = {"device": proved.device, "proof_bytes": len(proof), "prove_seconds": round(spent, 3), "file": str(out)}
+    _tell({**_facts(done), **made}, as_json)
 
 
 @vm_app.command("verify", epilog="Example: sage vm verify examples/vm/collatz.asm collatz.proof --input 27")
@@ -123,6 +135,27 @@ def verify_command(
         "verify_seconds": round(time.monotonic() - started, 3),
     }
     _tell(facts, as_json)
+
+
+@vm_app.command("job", epilog="Example: sage vm job examples/vm/collatz.asm --input 27 --out job.json")
+def job_command(
+    program: ProgramFile,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.json", help="Where the job's input goes.")],
+    inputs: Inputs = "",
+    max_cycles: Cycles = _DEFAULT_CYCLES,
+    as_json: AsJson = False,
+) -> None:
+    """Write the input of a job of the type vm, for `sage-coordinator submit-job --type vm --input FILE.json`."""
+    from bitsage.obelysk import write_input
+    from bitsage.obelysk.vm import VmJob
+    from bitsage.obelysk.vm.job import encode_words
+
+    found, tape = _program(program), _tape(inputs)
+    request = {"program": found.to_bytes(), "inputs": encode_words(tape), "max_cycles": max_cycles}
+    VmJob().validate(request)
+    text = write_input(request)
+    out.write_text(text, encoding="utf-8")
+    _tell({"instructions": len(found.instructions), "inputs": len(tape), "bytes": len(text), "file": str(out)}, as_json)
 
 
 def _run(program: Path, inputs: str, max_cycles: int) -> Execution:

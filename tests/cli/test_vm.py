@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bitsage.cli.sage import app
+from bitsage.obelysk import get_job_type, read_input
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "vm"
 COLLATZ = str(EXAMPLES / "collatz.asm")
@@ -66,6 +67,14 @@ def test_prove_and_verify(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
         assert (code, out) == (1, "")
         assert err.startswith("error: ")
         assert err.count("\n") == 1
+
+
+def test_the_input_of_a_job_is_what_the_job_type_reads(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "job.json"
+    code, _, err = sage(capsys, "job", COLLATZ, "--input", "27", "--out", file)
+    assert code == 0, err
+    job = get_job_type("vm")
+    assert job.run(read_input(job.input_schema, file.read_text())) == (111, 9232)
 
 
 @pytest.mark.parametrize(

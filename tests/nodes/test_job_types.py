@@ -35,6 +35,7 @@ def squares(monkeypatch: pytest.MonkeyPatch) -> None:
     ("job_type", "job_input"),
     [
         ("inference", {"model": default_model().hash.hex(), "digits": "0-15"}),
+        ("vm", {"assembly": "read r1\nmul r1, r1, r1\nwrite r1\nhalt", "inputs": "BwAAAA=="}),
         ("squares", {"x": 1, "y": 2, "log_rows": 6}),
     ],
 )
@@ -62,6 +63,9 @@ def test_a_job_is_proven_judged_and_paid_and_the_log_replays(
         ("inference", {"model": "00", "digits": "0"}, "input_model"),
         ("inference", {"model": default_model().hash.hex(), "digits": "9-0"}, "input_images"),
         ("inference", {"model": default_model().hash.hex(), "images": "*"}, "input_bytes_encoding"),
+        ("vm", {"assembly": "fly r1"}, "input_program"),
+        ("vm", {"assembly": "halt", "inputs": "/////w=="}, "input_words"),
+        ("vm", {"assembly": "halt", "max_cycles": 0}, "input_cycles"),
         ("squares", {"x": 1, "y": 2}, "input_fields"),
     ],
 )
