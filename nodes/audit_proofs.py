@@ -1,13 +1,13 @@
 """Third pass of the audit: verify every judged proof again and hold it against votes and decisions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bitsage.schemas.events import ConsensusReached, TallyOpened
 from bitsage.schemas.parameters import threshold
 
-from .audit_events import EventAudit, JobTrail, Where
+from .audit_trails import JobTrail, Trails, Where
 from .jobwork import judge
 from .network import Network
 
@@ -21,14 +21,17 @@ class ProofAudit:
 
     network: Network
     verdict: "Verdict"
+    #: decisions that the next audit looks at
+    skip: Collection[Where] = ()
 
-    def run(self, events: EventAudit, report: Callable[[str, int, int], None]) -> None:
+    def run(self, trails: Trails, report: Callable[[str, int, int], None]) -> None:
         """Check every job's trail."""
-        total = len(events.trails)
-        for done, trail in enumerate(events.trails.values()):
+        total = len(trails.jobs)
+        for done, trail in enumerate(trails.jobs.values()):
             report("verify proofs again", done, total)
             for where, decision in trail.decisions:
-                self._decision(where, decision, trail)
+                if where not in self.skip:
+                    self._decision(where, decision, trail)
 
     def _decision(self, where: Where, decision: ConsensusReached, trail: JobTrail) -> None:
         tally = next((t for _, t in trail.tallies if t.attempt == decision.attempt), None)

@@ -31,6 +31,7 @@ from bitsage.wallet import Key
 
 from .errors import AnswerTimeout, CommandRefused
 from .network import Network
+from .refusals import letter_place, raise_if_unsigned
 from .sealed import Link, sealed_event
 from .signing import CommandSigner, Prepared
 
@@ -83,7 +84,7 @@ class Client:
         """The same for a command that is signed already."""
         topic = topic_name(COMMANDS[prepared.envelope.type].topic)
         where = (topic, prepared.record.partition)
-        reader = self._tail({where})
+        reader = self._tail({where, letter_place(prepared)})
         try:
             self._producer.send(prepared.record)
             answers = self._collect(reader, prepared, time.monotonic() + timeout)
@@ -119,6 +120,7 @@ class Client:
         while time.monotonic() < deadline:
             # The events of one command come in one transaction: one more look after the first is enough.
             records = reader.read(500, 0.05 if found else 0.2)
+            raise_if_unsigned(records, prepared, self._seals)
             fresh = [
                 a for a in map(self.read, records) if a is not None and (a.envelope.cause, a.envelope.signature) == mine
             ]

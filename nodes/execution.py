@@ -13,6 +13,7 @@ from bitsage.processors.kernel import NO_STANDING, LocalView, Streams, decide, f
 from bitsage.processors.model import Command, Rules
 from bitsage.processors.policies import follow_ups
 from bitsage.schemas.events import CommandRejected
+from bitsage.schemas.reasons import REASONS
 from bitsage.schemas.types import CommandBody, EventBody, EventEnvelope
 from bitsage.streams.codec import SignedCommand, decode_command, encode_event
 from bitsage.streams.envelope import chain_hash, event_id, follow_up_id, follow_up_nonce
@@ -60,21 +61,23 @@ def execute(record: Record, streams: Streams, rules: Rules, chain_id: str) -> Ex
     """Decide one record and stage its events in `streams`.
 
     Raises:
-        PermanentFailure: the record is no command of ours (not to be parked), or a decider failed on it (parked).
+        PermanentFailure: the record is no command of ours or not signed by its actor (not to be parked), or a decider
+            failed on it (parked).
     """
     signed = read_command(record)
     refused = refusal(signed.envelope, signed.payload_hash, chain_id)
+    if refused is not None:
+        # An event would be kept for ever, under a subject that somebody without any key has chosen.
+        raise PermanentFailure(refused, REASONS[refused], park=False)
     try:
-        topic, bodies = decide(
-            streams, signed.envelope, signed.body, rules, logged_at=record.timestamp, refusal=refused
-        )
+        topic, bodies = decide(streams, signed.envelope, signed.body, rules, logged_at=record.timestamp)
         execution = _entail(record, signed, topic, bodies, streams, rules)
         streams.keep()
     # A decider's own error must not stop the network: the command is kept as a dead letter and its key waits.
     except Exception as error:
         streams.undo()
         logger.exception("decider_failed", command=signed.envelope.type, subject=signed.envelope.subject)
-        raise PermanentFailure("decider_failed", type(error).__name__, park=refused is None) from error
+        raise PermanentFailure("decider_failed", type(error).__name__, park=True) from error
     return execution
 
 

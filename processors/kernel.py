@@ -18,7 +18,7 @@ from .model import NETWORK, TREASURY, Command, Rules, account_subject
 from .nonces import Nonces, is_used, with_spent, with_used
 
 #: Refusals of somebody who has no say over the subject: they must not grow or advance its nonces.
-NO_STANDING = frozenset({"bad_signature", "unknown_key", "nonce_reused", "not_owner", "not_authorized"})
+NO_STANDING = frozenset({"nonce_reused", "not_owner", "not_authorized"})
 #: What deciders say to somebody who has no part in a job. It leaves no nonce either: keys cost nothing, and each of them
 #: could leave one. Nor does the command get a second chance by that, since jobs, attempts and tallies do not change hands.
 OUTSIDER = frozenset({"unknown_job", "job_over", "not_client", "not_assigned", "unknown_proof", "stranger"})
@@ -137,18 +137,16 @@ def decide(
     rules: Rules,
     *,
     logged_at: int,
-    refusal: str | None,
 ) -> tuple[str, list[EventBody]]:
     """The topic and the events that answer a command; never empty.
 
     Args:
         logged_at: when the broker appended the command (ms). It is the time that deciders go by; the command's own is
             the signer's word and only held against it.
-        refusal: the shell's finding about the signature (`bad_signature`, `unknown_key`), or None.
     """
     rule = COMMANDS[envelope.type]
     stream = streams.get(rule.topic, envelope.subject)
-    reason = refusal or _refuse(stream, envelope, rules)
+    reason = _refuse(stream, envelope, rules)
     if reason is not None:
         return rule.topic, [CommandRejected(command=envelope.type, reason=reason)]
     command = Command(
@@ -161,16 +159,26 @@ def decide(
         raise AssertionError(f"{envelope.type} was answered with no event")
     # Follow-ups carry the time of what caused them, which may lie far back after an outage.
     skewed = rule.signer != "authority" and abs(envelope.at - logged_at) > rules.parameters.clock_skew_ms
-    if skewed and not _is_outsiders(envelope.type, events[0]):
+    if skewed and not leaves_no_nonce(envelope.type, events[0]):
         return rule.topic, [CommandRejected(command=envelope.type, reason=CLOCK_SKEW)]
     return rule.topic, events
 
 
-def _is_outsiders(command: str, answer: EventBody) -> bool:
+def leaves_no_nonce(command: str, answer: EventBody) -> bool:
+    """Whether the answer to a command of this type is a refusal of somebody who has no say over the subject."""
     if not isinstance(answer, Rejection):
         return False
     rule = COMMANDS.get(command)
     return answer.reason in NO_STANDING or (answer.reason in OUTSIDER and rule is not None and rule.signer == "anyone")
+
+
+def nonces_after(nonces: Nonces, envelope: EventEnvelope, body: EventBody) -> Nonces:
+    """The nonces that a subject has seen after one more of its events."""
+    if isinstance(body, Rejection) and body.reason == CLOCK_SKEW:
+        return with_spent(nonces, envelope.actor, envelope.nonce)
+    if leaves_no_nonce(envelope.command, body):
+        return nonces
+    return with_used(nonces, envelope.actor, envelope.nonce)
 
 
 def _refuse(stream: Stream, envelope: CommandEnvelope, rules: Rules) -> str | None:
@@ -191,10 +199,6 @@ def fold(stream: Stream, topic: str, envelope: EventEnvelope, body: EventBody, r
     binding = _binding(topic, envelope.subject)
     if binding is None:
         raise KeyError((topic, envelope.subject))
-    nonces = stream.nonces
-    if isinstance(body, Rejection) and body.reason == CLOCK_SKEW:
-        nonces = with_spent(nonces, envelope.actor, envelope.nonce)
-    elif not _is_outsiders(envelope.command, body):
-        nonces = with_used(nonces, envelope.actor, envelope.nonce)
+    nonces = nonces_after(stream.nonces, envelope, body)
     state = binding.evolve(stream.state, body, envelope.at)
     return replace(stream, state=state, sequence=envelope.sequence, previous=record_hash, nonces=nonces)

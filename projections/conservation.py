@@ -29,8 +29,16 @@ class Supply:
         return self.granted - self.held - self.protocol - sum(self.in_flight.values())
 
     @property
+    def overdrawn(self) -> list[str]:
+        """Channels from which more arrived than left: money out of nothing, once everything that left was read."""
+        return [name for name, amount in self.in_flight.items() if amount < 0]
+
+    @property
     def conserved(self) -> bool:
-        """Every unit is somewhere, and nobody holds less than nothing."""
+        """Every unit is somewhere, and nobody holds less than nothing.
+
+        A channel may still be `overdrawn`: over the whole log at rest that is a contradiction, too.
+        """
         return self.difference == 0 and not self.below_zero
 
     @property
@@ -40,7 +48,12 @@ class Supply:
 
     def as_dict(self) -> dict[str, object]:
         """For people and files."""
-        verdict = {"difference": self.difference, "conserved": self.conserved, "settled": self.settled}
+        verdict = {
+            "difference": self.difference,
+            "overdrawn": self.overdrawn,
+            "conserved": self.conserved,
+            "settled": self.settled,
+        }
         return asdict(self) | verdict
 
 

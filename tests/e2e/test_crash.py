@@ -123,7 +123,7 @@ def test_fifteen_kills_lose_double_and_mint_nothing(fresh_topics: object, kafka:
     events = EventAudit(NETWORK, verdict)
     events.read(log, lambda *_: None)
     assert verdict.findings == []
-    answered = {cause for cause, _ in events.by_cause}
+    answered = {entry.envelope.cause for entries in events.entries.values() for entry in entries}
     assert set(ids) <= answered, f"{len(set(ids) - answered)} commands have no answer"
     full = audit(log, NETWORK)
     assert full.findings == []

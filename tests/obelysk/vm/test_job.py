@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +14,11 @@ from samples import SAMPLES, program, text
 
 from bitsage.obelysk import JobInputInvalid, get_job_type
 from bitsage.obelysk.schema import read_input, write_input
-from bitsage.obelysk.vm import Trap, VmJob, run
+from bitsage.obelysk.vm import Trap, VmJob, assemble, run
 from bitsage.obelysk.vm.isa import MAX_PROGRAM, MAX_TAPE
 from bitsage.obelysk.vm.job import decode_words, encode_words
 from bitsage.obelysk.vm.proof import VmProof
-from bitsage.obelysk.vm.proving import prove_run, statement_of
+from bitsage.obelysk.vm.proving import prove_run, statement_of, verify_run
 from bitsage.obelysk.vm.statement import PREPROCESSED_ROOTS
 from bitsage.obelysk.vm.trace import preprocessed_columns
 from bitsage.stark import Air, P, Params, Proof, ProofRefused, TraceInvalid, verify
@@ -241,3 +242,17 @@ def test_a_run_of_2_to_the_18_cycles_fits_the_limits() -> None:
     assert claimed.cycles > 250_000
     JOB.verify(wanted, output, proof, BINDING)
     assert len(zstandard.compress(proof)) < 256 << 10
+
+
+@pytest.mark.slow
+def test_verification_takes_less_than_150_ms_with_full_tapes_and_a_full_program() -> None:
+    source = [f"loadi r9, 1\nloadi r3, {MAX_TAPE}\nl: read r1\nwrite r1\nsub r3, r3, r9\njnz r3, l"]
+    wanted = assemble("\n".join(source + ["add r1, r1, r2"] * (MAX_PROGRAM - 7) + ["halt"]))
+    inputs = list(range(MAX_TAPE))
+    claimed = prove_run(run(wanted, inputs), BINDING)
+    spent = []
+    for _ in range(5):
+        started = time.thread_time()
+        verify_run(wanted, inputs, 1 << 20, claimed, BINDING)
+        spent.append(time.thread_time() - started)
+    assert min(spent) < 0.15, spent

@@ -1,0 +1,256 @@
+"""Fourth pass of the audit: every event that moves money or ends a job follows from the event that allows it.
+
+It needs no command, so it holds for all of history: a payment leads back to an escrow, the escrow to a completed job,
+the job to an approved decision, the decision to the validators that were registered.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bitsage.processors.model import Checks, account_subject
+from bitsage.schemas.events import (
+    CommandRejected,
+    ConsensusReached,
+    EscrowLocked,
+    EscrowRefunded,
+    EscrowReleased,
+    FeesDistributed,
+    JobAssigned,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobMatched,
+    JobReassigned,
+    JobSubmitted,
+    PaymentClaimed,
+    PaymentDue,
+    RewardGranted,
+    Slashed,
+    TallyOpened,
+    VoteRejected,
+)
+
+from .audit_trails import JobTrail, Trails, Where
+from .network import Network
+
+if TYPE_CHECKING:
+    from .audit import Verdict
+
+_TIMEOUTS = ("attempt_timeout", "worker_offline")
+
+
+@dataclass(slots=True)
+class CauseAudit:
+    """Matches each event with its cause; `skip`: events whose causes may stand beyond what was read."""
+
+    network: Network
+    verdict: "Verdict"
+    trails: Trails
+    checks: Checks
+    skip: Collection[Where] = ()
+    #: epoch -> validators
+    sets: dict[int, list[bytes]] = field(default_factory=dict)
+    #: (job id, attempt, proof hash, epoch) of every request for a tally
+    requests: set[tuple[bytes, int, bytes, int]] = field(default_factory=set)
+    _used: Counter[Hashable] = field(default_factory=Counter)
+
+    def run(self) -> None:
+        """Check every event that has to have a cause."""
+        self._validators()
+        for trail in self.trails.jobs.values():
+            for fact in trail.facts:
+                rule = _RULES.get(type(fact.body))
+                if rule is None or fact.where in self.skip:
+                    continue
+                detail = rule(self, trail, fact.subject, fact.body)
+                if detail is None:
+                    self.verdict.count("causes")
+                else:
+                    self.verdict.fail("cause", fact.where, f"{type(fact.body).__name__} for {fact.subject}: {detail}")
+
+    def once(self, *name: Hashable) -> bool:
+        """Whether this departure has not been matched with an arrival before."""
+        self._used[name] += 1
+        return self._used[name] == 1
+
+    def _validators(self) -> None:
+        before: list[bytes] = []
+        epoch = 0
+        for where, change in self.trails.sets:
+            moved = set(change.validators) ^ set(before)
+            in_order = change.validators == sorted(set(change.validators))
+            new = set(change.validators) - set(before)
+            if change.epoch != epoch + 1 or len(moved) != 1 or not in_order or not new <= self.trails.joined:
+                self.verdict.fail("validators", where, f"epoch {change.epoch} does not follow from epoch {epoch}")
+            else:
+                self.verdict.count("validator sets")
+            before, epoch = change.validators, change.epoch
+            self.sets[change.epoch] = change.validators
+        for where, standing, request in self.trails.requests:
+            self.requests.add((request.job_id, request.attempt, request.proof_hash, request.epoch))
+            if request.epoch != standing:
+                self.verdict.fail("validators", where, f"asks for epoch {request.epoch} while {standing} stands")
+
+
+Rule = Callable[[CauseAudit, JobTrail, str, Any], str | None]
+
+
+def _due(audit: CauseAudit, trail: JobTrail, subject: str, body: PaymentDue) -> str | None:
+    for _, left in trail.of(EscrowReleased):
+        wanted = (left.payment_nonce, left.worker, left.worker_amount, left.proof_commitment)
+        if wanted == (body.payment_nonce, body.worker, body.amount, body.proof_commitment):
+            return None if audit.once("wage", body.job_id, body.payment_nonce) else "it arrives twice"
+    return "no escrow was released for it"
+
+
+def _claimed(audit: CauseAudit, trail: JobTrail, subject: str, body: PaymentClaimed) -> str | None:
+    for owner, due in trail.of(PaymentDue):
+        if (owner, due.payment_nonce, due.amount) == (subject, body.payment_nonce, body.amount):
+            return None if audit.once("claim", body.job_id, body.payment_nonce) else "it is claimed twice"
+    return "no such payment was due"
+
+
+def _fees(audit: CauseAudit, trail: JobTrail, subject: str, body: FeesDistributed) -> str | None:
+    payer, parts = account_subject(body.payer), (body.burnt, body.treasury, body.stakers)
+    if sum(parts) != body.amount:
+        return "its parts are not the whole"
+    if body.source == "job_fee":
+        left = [e.protocol_amount for owner, e in trail.of(EscrowReleased) if _paid(owner, e) == (payer, body.attempt)]
+    else:
+        left = [
+            e.burnt + e.treasury
+            for owner, e in trail.of(Slashed)
+            if (owner, e.reason, e.attempt) == (payer, body.source, body.attempt)
+        ]
+    if body.amount not in left:
+        return "nothing of that amount left the payer"
+    return None if audit.once("income", body.source, payer, body.job_id, body.attempt) else "it arrives twice"
+
+
+def _paid(owner: str, body: EscrowReleased) -> tuple[str, int]:
+    return owner, body.payment_nonce
+
+
+def _reward(audit: CauseAudit, trail: JobTrail, subject: str, body: RewardGranted) -> str | None:
+    slashed = account_subject(body.slashed)
+    for owner, left in trail.of(Slashed):
+        to = account_subject(left.reporter)
+        if (owner, left.reason, left.attempt, left.reporter_amount, to) == (
+            slashed, body.reason, body.attempt, body.amount, subject,
+        ):  # fmt: skip
+            once = audit.once("reward", slashed, body.reason, body.job_id, body.attempt)
+            return None if once else "it arrives twice"
+    return "nobody was slashed for it"
+
+
+def _submitted(audit: CauseAudit, trail: JobTrail, subject: str, body: JobSubmitted) -> str | None:
+    client = account_subject(body.client)
+    if any((owner, e.amount) == (client, body.spec.max_cost) for owner, e in trail.of(EscrowLocked)):
+        return None
+    return "its cost was not put into escrow"
+
+
+def _assigned(audit: CauseAudit, trail: JobTrail, subject: str, body: JobAssigned) -> str | None:
+    if trail.submitted is None or body.cost != trail.submitted.spec.max_cost:
+        return "its cost is not the job's"
+    if any((e.attempt, e.worker) == (body.attempt, body.worker) for _, e in trail.of(JobMatched)):
+        return None
+    return "the market did not choose this worker"
+
+
+def _completed(audit: CauseAudit, trail: JobTrail, subject: str, body: JobCompleted) -> str | None:
+    wanted = (body.attempt, body.worker, body.proof_hash, body.output_hash)
+    for _, decision in trail.of(ConsensusReached):
+        said = (decision.attempt, decision.worker, decision.proof_hash, decision.output_hash)
+        if decision.outcome == "approved" and said == wanted:
+            return None
+    return "the validators did not approve this proof"
+
+
+def _released(audit: CauseAudit, trail: JobTrail, subject: str, body: EscrowReleased) -> str | None:
+    if trail.submitted is None or subject != account_subject(trail.submitted.client):
+        return "the escrow is not this client's"
+    if body.worker_amount + body.protocol_amount != trail.submitted.spec.max_cost:
+        return "it is not what the job costs"
+    for _, done in trail.of(JobCompleted):
+        bound = audit.checks.proof_commitment(done.proof_hash, done.job_id, done.worker)
+        if (done.attempt, done.worker, bound) == (body.payment_nonce, body.worker, body.proof_commitment):
+            return None if audit.once("escrow", body.job_id) else "it is released twice"
+    return "no job was completed for it"
+
+
+def _refunded(audit: CauseAudit, trail: JobTrail, subject: str, body: EscrowRefunded) -> str | None:
+    if not any(owner == subject for owner, _ in trail.of(EscrowLocked)):
+        return "the escrow is not this client's"
+    if body.reason == "job_exists":
+        return None if any(trail.of(CommandRejected)) else "the job was not refused"
+    if body.reason == "cancelled":
+        return None if any(trail.of(JobCancelled)) else "the job was not cancelled"
+    if any(e.reason == body.reason for _, e in trail.of(JobFailed)):
+        return None
+    return "the job did not fail"
+
+
+def _slashed(audit: CauseAudit, trail: JobTrail, subject: str, body: Slashed) -> str | None:
+    if body.reporter_amount + body.burnt + body.treasury != body.amount:
+        return "its parts are not the whole"
+    decisions = [e for _, e in trail.of(ConsensusReached) if e.attempt == body.attempt]
+    reasons = {e.reason for e in _ends(trail, body.attempt) if e.worker and account_subject(e.worker) == subject}
+    found = {
+        "contrary_vote": any(subject in map(account_subject, e.contrary) for e in decisions),
+        "equivocation": any(
+            account_subject(e.validator) == subject and e.reason == "equivocation" for _, e in trail.of(VoteRejected)
+        ),
+        "timeout": not reasons.isdisjoint(_TIMEOUTS),
+        "invalid_proof": "invalid_proof" in reasons,
+        "repeated_failures": "repeated_failures" in audit.trails.gone.get(subject, ()),
+    }
+    if not found.get(body.reason, False):
+        return f"there is no {body.reason}"
+    return None if audit.once("slash", subject, body.reason, body.job_id, body.attempt) else "it is taken twice"
+
+
+def _ends(trail: JobTrail, attempt: int) -> list[JobReassigned | JobFailed]:
+    """How the attempt may have ended; a job that failed does not say which attempt was its last."""
+    again: list[JobReassigned | JobFailed] = [e for _, e in trail.of(JobReassigned) if e.next_attempt == attempt + 1]
+    return again + [e for _, e in trail.of(JobFailed)]
+
+
+def _ended(audit: CauseAudit, trail: JobTrail, subject: str, body: JobReassigned | JobFailed) -> str | None:
+    if body.reason == "worker_offline":
+        known = body.worker is not None and account_subject(body.worker) in audit.trails.gone
+        return None if known else "its worker was never gone"
+    outcome = {"invalid_proof": "rejected", "consensus_expired": "expired"}.get(body.reason)
+    if outcome is None:
+        return None
+    for _, decision in trail.of(ConsensusReached):
+        attempt = body.next_attempt - 1 if isinstance(body, JobReassigned) else decision.attempt
+        if (decision.outcome, decision.worker, decision.attempt) == (outcome, body.worker, attempt):
+            return None
+    return "the validators did not decide that"
+
+
+def _tally(audit: CauseAudit, trail: JobTrail, subject: str, body: TallyOpened) -> str | None:
+    if body.validators != audit.sets.get(body.epoch, []):
+        return f"its validators are not the set of epoch {body.epoch}"
+    asked = (body.job_id, body.attempt, body.proof_hash, body.epoch) in audit.requests
+    return None if asked else "nobody asked for it"
+
+
+_RULES: dict[type, Rule] = {
+    PaymentDue: _due,
+    PaymentClaimed: _claimed,
+    FeesDistributed: _fees,
+    RewardGranted: _reward,
+    JobSubmitted: _submitted,
+    JobAssigned: _assigned,
+    JobCompleted: _completed,
+    EscrowReleased: _released,
+    EscrowRefunded: _refunded,
+    Slashed: _slashed,
+    JobReassigned: _ended,
+    JobFailed: _ended,
+    TallyOpened: _tally,
+}
