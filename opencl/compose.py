@@ -132,7 +132,7 @@ def _lifted_sum(device: Device, sums: dict[int, Matrix], log_size: int) -> Matri
 
 def lift_rows(source: Matrix, first_source: int, target: Matrix, first_target: int, add: bool) -> None:
     """Write four rows, lifted to the target's size, to four rows of the target, or add them there."""
-    kernel = target.device.kernel("compose", "lift_rows")
+    kernel = target.device.kernel("compose", "lift_rows", lanes=1)
     arguments = (target.buffer, source.buffer, first_target, first_source, target.log_size, source.log_size, int(add))
     target.device.launch(kernel, (1 << target.log_size, 4), None, *arguments)
 
@@ -145,6 +145,6 @@ def split(coefficients: Matrix) -> ColumnSet:
     """The eight composition polynomials: the lower halves of the four rows, then the upper ones."""
     half = coefficients.log_size - 1
     result = Matrix.empty(coefficients.device, 8, half)
-    kernel = coefficients.device.kernel("compose", "split_halves")
+    kernel = coefficients.device.kernel("compose", "split_halves", lanes=1)
     coefficients.device.launch(kernel, (1 << half, 4), None, result.buffer, coefficients.buffer, half)
     return ColumnSet.of_matrix(result)

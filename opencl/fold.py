@@ -36,7 +36,7 @@ def _fold(evaluation: Matrix, step: int, circle: bool, alphas: Sequence[QM31]) -
     inverse = tower(device, evaluation.log_size + 1, True)
     result = Matrix.empty(device, 4, evaluation.log_size - step)
     given = inverse, device.upload(np.array(alphas, dtype=np.uint32))
-    kernel = device.kernel("fold", "fold", f"-DSTEP={step}")
+    kernel = device.kernel("fold", "fold", f"-DSTEP={step}", lanes=1)
     size = (1 << result.log_size,)
     device.launch(kernel, size, None, evaluation.buffer, result.buffer, *given, result.log_size, int(circle))
     return result
@@ -49,7 +49,7 @@ def gather_secure(evaluation: Matrix, positions: Sequence[int]) -> list[QM31]:
     device = evaluation.device
     out = device.alloc(4 * len(positions))
     where = device.upload(np.array(positions, dtype=np.uint32))
-    kernel = device.kernel("fold", "gather_rows")
+    kernel = device.kernel("fold", "gather_rows", lanes=1)
     device.launch(kernel, (len(positions),), None, evaluation.buffer, out, where, evaluation.log_size)
     picked: U32 = device.download(out, (len(positions), 4))
     return [(a, b, c, d) for a, b, c, d in picked.tolist()]

@@ -68,7 +68,7 @@ def _sum_last(columns: Matrix) -> QM31:
     last = columns.rows - 4
     sums = device.alloc(4 << log_chunks)
     where = (last, log_size, log_chunks)
-    device.launch(device.kernel("logup", "chunk_sums"), (1 << log_chunks,), None, columns.buffer, sums, *where)
+    device.launch(device.kernel("logup", "chunk_sums", lanes=1), (1 << log_chunks,), None, columns.buffer, sums, *where)
     partial = device.download(sums, (4, 1 << log_chunks))
     ends = vectors.prefix_sum(partial)
     a, b, c, d = ends[:, -1].tolist()
@@ -77,6 +77,6 @@ def _sum_last(columns: Matrix) -> QM31:
     rows_before = np.arange(1 << log_chunks, dtype=np.uint32) << np.uint32(log_size - log_chunks)
     starts = vectors.sub(before, vectors.mul(shift, rows_before))
     given = device.upload(starts), device.upload(vectors.neg(shift))
-    kernel = device.kernel("logup", "prefix_sums")
+    kernel = device.kernel("logup", "prefix_sums", lanes=1)
     device.launch(kernel, (1 << log_chunks, 4), None, columns.buffer, *given, *where)
     return a, b, c, d

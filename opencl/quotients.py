@@ -89,7 +89,7 @@ def _sums_by_size(device: Device, groups: Sequence[SampleGroup], columns: Sequen
 def _weighted_sum(matrix: Matrix, terms: Sequence[tuple[int, QM31]], out: Matrix, first_row: int, add: bool) -> None:
     words = [row for row, _ in terms] + [word for _, weight in terms for word in weight]
     listed = matrix.device.upload(np.array(words, dtype=np.uint32))
-    kernel = matrix.device.kernel("quotients", "weighted_sum")
+    kernel = matrix.device.kernel("quotients", "weighted_sum", lanes=1)
     arguments = (matrix.buffer, listed, out.buffer, len(terms), out.log_size, first_row, int(add))
     matrix.device.launch(kernel, (1 << out.log_size,), None, *arguments)
 
@@ -101,7 +101,7 @@ def _divide(numerators: Matrix, groups: Sequence[SampleGroup]) -> Matrix:
     words = device.upload(np.concatenate([_group_words(group) for group in groups]))
     tables = half_coset_tables(device, n)
     arguments = (numerators.buffer, result.buffer, tables, words, len(groups), n, *split_bits(n - 1))
-    device.launch(device.kernel("quotients", "divide", f"-DROWS={rows}"), *sizes, *arguments)
+    device.launch(device.kernel("quotients", "divide", f"-DROWS={rows}", lanes=1), *sizes, *arguments)
     return result
 
 

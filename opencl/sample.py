@@ -48,7 +48,7 @@ def evaluate_rows(matrix: Matrix, rows: Sequence[int], point: SecurePoint) -> li
     out = device.alloc(len(rows) * 4 << rest)
     basis = device.upload(np.ascontiguousarray(basis_of(factors[low : low + middle]).T))
     given = device.upload(np.array(rows, dtype=np.uint32)), basis
-    kernel = device.kernel("sample", "sum_middle")
+    kernel = device.kernel("sample", "sum_middle", lanes=1)
     device.launch(kernel, (1 << rest, len(rows)), None, matrix.buffer, *given, out, n, middle, low)
     sums = device.download(out, (len(rows), 4, 1 << rest)).transpose(1, 0, 2).reshape(4, -1)
     weights = basis_of([*factors[:low], *factors[low + middle :]])

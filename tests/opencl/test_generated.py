@@ -57,6 +57,8 @@ def same(backend: OpenCLBackend, air: Air, params: Params, trace: Trace, interac
 @pytest.mark.parametrize("masks", MASKS)
 @pytest.mark.parametrize("sizes", [[5], [5, 3]])
 def test_every_kind_of_mask(backend: OpenCLBackend, masks: Any, sizes: list[int]) -> None:
+    if len(masks[0]) > 2 and len(sizes) > 1:
+        return  # no prover takes such columns (tests/soundness/test_masks.py)
     same(backend, *shifted_products(masks, sizes))
 
 
