@@ -105,9 +105,14 @@ def _enqueue(draft: _Draft, command: Command, body: EnqueueJob) -> list[EventBod
             excluded=body.excluded,
         )
     )
-    _match(draft, body.job_id)
-    if known is not None and known.worker:
-        _fill(draft, known.worker)
+    freed = known.worker if known is not None else b""
+    if freed and best_job(draft.state, freed) != body.job_id:
+        # The slot that the earlier attempt held goes to a job that comes before this one.
+        _fill(draft, freed)
+    if not draft.state.placements[body.job_id].worker:
+        _match(draft, body.job_id)
+    if freed:
+        _fill(draft, freed)
     return draft.events
 
 

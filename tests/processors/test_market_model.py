@@ -1,6 +1,6 @@
 """The market against a model that scans everybody: the indexes may make it fast, never different."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -111,3 +111,15 @@ def test_the_market_matches_as_the_model_does(commands: list[object]) -> None:
         assert {j: p.worker for j, p in market.placements.items() if p.worker} == {
             j: w for j, (_, w) in model.held.items()
         }
+
+
+def test_the_slot_of_an_earlier_attempt_goes_to_the_most_urgent_job() -> None:
+    offer = OfferCapacity(
+        worker=WORKERS[0], tier="consumer", reputation=500, slots=1, attested=False, job_types=[TYPES[0]]
+    )
+    first = EnqueueJob(
+        job_id=JOBS[0], attempt=1, job_type=TYPES[0], tier="", tee=False, priority=0, submitted_at=0, excluded=[]
+    )
+    scene = given_events(subject=NETWORK).when(offer).when(first)
+    scene.when(replace(first, job_id=JOBS[1], priority=1)).when(replace(first, attempt=2))
+    assert [e.job_id for e in scene.events if isinstance(e, JobMatched)] == [JOBS[1]]
