@@ -26,7 +26,7 @@ from bitsage.schemas.parameters import SAGE, Parameters
 from bitsage.streams.admin import create_topics
 from bitsage.streams.kafka_log import KafkaLog
 from bitsage.streams.local_kafka import LocalKafka
-from bitsage.streams.seal import Sealer
+from bitsage.streams.seal import seal_key
 from bitsage.streams.topics import TOPICS, topic_name
 from bitsage.wallet import Key
 
@@ -38,7 +38,7 @@ NETWORK = Network(
     chain_id="bench",
     authority="0x" + AUTHORITY.address.hex(),
     authority_key="0x" + AUTHORITY.public_key.hex(),
-    seal_key=Sealer(AUTHORITY.seal_secret).public_key.hex(),
+    seal_key=seal_key(AUTHORITY.seal_secret).hex(),
     parameters=Parameters(),
 )
 

@@ -41,8 +41,8 @@ class Story:
     def __init__(self, jobs: int) -> None:
         self.records: list[Outgoing] = []
         self._heads: dict[tuple[str, str], tuple[int, bytes]] = {}
-        self._sealer = Sealer(bytes(range(32)))
-        self.seals = SealCheck([self._sealer.public_key])
+        self._sealer = Sealer(bytes(range(32)), "bench")
+        self.seals = self._sealer.check()
         self._validators = [n.to_bytes(32, "big") for n in range(1, 5)]
         for n in range(jobs):
             self._job(

@@ -27,6 +27,7 @@ ENVIRONMENT: dict[str, str] = {
     "SAGE_KEYSTORES": "keystores",
     "SAGE_NAME": "name",
     "SAGE_CHAIN_ID": "chain_id",
+    "SAGE_DEVICE": "device",
     "KAFKA_BOOTSTRAP": "kafka.bootstrap",
     "KAFKA_CONFIG": "kafka.config",
     "SAGE_LOG_LEVEL": "log.level",
@@ -73,7 +74,12 @@ class Config(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
         description="name of the wallet; none: worker, validator, client or coordinator, after the command",
     )
-    chain_id: str = Field("bitsage-local", min_length=1, max_length=64, description="chain id of a new network")
+    chain_id: str | None = Field(
+        None, min_length=1, max_length=64, description="chain id of a new network; none: a random one of its own"
+    )
+    device: str | None = Field(
+        None, min_length=1, description="what proofs are made on, as `sage devices` lists it; none: the best there is"
+    )
     kafka: Kafka = Field(default_factory=Kafka)
     log: Logging = Field(default_factory=Logging)
     network: NetworkSettings = Field(default_factory=NetworkSettings)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from bitsage.processors.kernel import NO_STANDING, nonce_key
+from bitsage.processors.kernel import leaves_no_nonce, nonces_after
+from bitsage.processors.nonces import Nonces, is_used
 from bitsage.projections.records import check as check_place
 from bitsage.schemas.events import CommandRejected
-from bitsage.schemas.types import ZERO_HASH, EventBody, EventEnvelope, Rejection
+from bitsage.schemas.types import ZERO_HASH, EventBody, EventEnvelope
 from bitsage.streams.codec import decode_event
 from bitsage.streams.envelope import chain_hash, event_id
 from bitsage.streams.errors import Undecodable
@@ -19,11 +20,11 @@ from .audit_rights import overreach
 from .audit_trails import Trails, Where
 from .network import Network
 from .recovery import OUTPUT_TOPICS
+from .signing import UNSIGNED
 
 if TYPE_CHECKING:
     from .audit import Verdict
 
-_UNSIGNED = frozenset({"bad_signature", "unknown_key"})
 _ELSEWHERE = frozenset({"wrong_key", "wrong_partition"})
 _MAX_INDEX = 256
 
@@ -64,7 +65,7 @@ class _Head:
     previous: bytes = ZERO_HASH
     answers: Answered | None = None
     index: int = -1
-    nonces: dict[str, int] = field(default_factory=dict)
+    nonces: Nonces = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -131,10 +132,10 @@ class EventAudit:
         if envelope.id in self._ids:
             self.verdict.fail("doubled event", where, f"the id {envelope.id.hex()} stands twice")
         self._ids.add(envelope.id)
-        inert = isinstance(body, Rejection) and body.reason in NO_STANDING
+        inert = leaves_no_nonce(envelope.command, body)
         entry = Entry(where, answers, index, envelope, value, inert)
         self._chain(entry)
-        self._nonce(entry)
+        self._nonce(entry, body)
         self._authorisation(envelope, body, where)
         if (excess := overreach(where[0], index, envelope, body, self.network)) is not None:
             self.verdict.fail("rights", where, excess)
@@ -155,23 +156,22 @@ class EventAudit:
             self.verdict.count("chain links")
         head.sequence, head.previous = envelope.sequence, chain_hash(entry.value)
 
-    def _nonce(self, entry: Entry) -> None:
-        """A signature counts once: the nonce rises with every answer, and one answer has one payload."""
+    def _nonce(self, entry: Entry, body: EventBody) -> None:
+        """A signature counts once: no answer uses a nonce that is used, and one answer has one payload."""
         envelope = entry.envelope
         head = self._heads[entry.where[0], envelope.subject]
         before, head.answers = (head.answers, head.index), entry.answers
         head.index = entry.nth
         if entry.inert:
             return
-        key, number = nonce_key(envelope.actor, envelope.nonce)
         if entry.nth > 0:
             if before != (entry.answers, entry.nth - 1):
                 self.verdict.fail("nonce", entry.where, f"{envelope.type} continues an answer that is not before it")
-        elif envelope.nonce < 0 or number <= head.nonces.get(key, -1):
+        elif is_used(head.nonces, envelope.actor, envelope.nonce):
             self.verdict.fail("nonce", entry.where, f"the nonce {envelope.nonce} of {envelope.command} was used before")
         else:
             self.verdict.count("nonces")
-        head.nonces[key] = max(number, head.nonces.get(key, -1))
+        head.nonces = nonces_after(head.nonces, envelope, body)
 
     def _authorisation(self, envelope: EventEnvelope, body: EventBody, where: Where) -> None:
         # Everything that the answer depends on: a signature that was good for one command is not good for another.
@@ -189,10 +189,9 @@ class EventAudit:
                 envelope.nonce,
                 envelope.signature,
             )
-        unsigned = isinstance(body, CommandRejected) and body.reason in _UNSIGNED
-        if self._authorised[key] and unsigned:
-            self.verdict.fail("signature", where, f"{envelope.command} was refused for a signature that is good")
-        elif not self._authorised[key] and not unsigned:
-            self.verdict.fail("signature", where, f"{envelope.command} was not signed by its actor")
-        elif not unsigned:
+        unsigned = isinstance(body, CommandRejected) and body.reason in UNSIGNED
+        if self._authorised[key] and not unsigned:
             self.verdict.count("signatures")
+        else:
+            # What its actor did not sign is a dead letter, never an event.
+            self.verdict.fail("signature", where, f"{envelope.command} was not signed by its actor")

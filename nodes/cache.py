@@ -15,6 +15,8 @@ from bitsage.processors.bindings import binding_for
 from bitsage.processors.kernel import Key, Stream, subject_kind
 from bitsage.processors.serialise import dump, load
 
+#: What the rows mean; a change empties caches that were written before.
+_FORMAT = 2
 _SCHEMA = """
 create table if not exists meta (name text primary key, value text) without rowid;
 create table if not exists streams (
@@ -35,7 +37,7 @@ class StateCache:
 
     def __init__(self, path: Path, identity: str) -> None:
         self._path = path
-        self._identity = identity
+        self._identity = f"{identity}/{_FORMAT}"
         try:
             self._db = self._open()
         except sqlite3.DatabaseError:

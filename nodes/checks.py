@@ -2,7 +2,7 @@
 
 import blake3
 
-from bitsage.obelysk import JobInputInvalid, UnknownJobType, get_job_type
+from bitsage.obelysk import JobInputInvalid, JobTypeFailed, UnknownJobType, failures_named, get_job_type
 from bitsage.privacy import verify_claim, verify_key_proof, verify_payment
 from bitsage.processors.model import PaymentContext
 
@@ -17,11 +17,15 @@ class ProductChecks:
     def job_input(self, job_type: str, job_input: str) -> tuple[str, str] | None:
         """None when the input suits the job type, else (reason code, sentence)."""
         try:
-            get_job_type(job_type).validate(request_of(job_input))
+            with failures_named(job_type):
+                found = get_job_type(job_type)
+                found.validate(request_of(found, job_input))
         except JobInputInvalid as error:
             return f"input_{error.reason}", str(error)
         except UnknownJobType as error:
             return "unknown_job_type", str(error)
+        except JobTypeFailed as error:
+            return error.code, str(error)
         return None
 
     def key_proof(self, payment_key: bytes, key_proof: bytes, worker: bytes) -> bool:

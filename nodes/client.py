@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bitsage.processors.model import NETWORK, account_subject, job_subject
@@ -25,14 +25,14 @@ from bitsage.schemas.events import (
 from bitsage.schemas.ids import job_id as job_id_of
 from bitsage.schemas.reasons import REASONS
 from bitsage.schemas.types import CommandBody, EventBody, EventEnvelope, Rejection
-from bitsage.streams.codec import decode_event
-from bitsage.streams.errors import Undecodable
 from bitsage.streams.log import Log, Reader, Record
 from bitsage.streams.topics import partition_for, topic_name
 from bitsage.wallet import Key
 
 from .errors import AnswerTimeout, CommandRefused
 from .network import Network
+from .refusals import letter_place, raise_if_unsigned
+from .sealed import Link, sealed_event
 from .signing import CommandSigner, Prepared
 
 JOB_TOPICS = ("accounts", "jobs", "proofs", "votes")
@@ -84,7 +84,7 @@ class Client:
         """The same for a command that is signed already."""
         topic = topic_name(COMMANDS[prepared.envelope.type].topic)
         where = (topic, prepared.record.partition)
-        reader = self._tail({where})
+        reader = self._tail({where, letter_place(prepared)})
         try:
             self._producer.send(prepared.record)
             answers = self._collect(reader, prepared, time.monotonic() + timeout)
@@ -120,6 +120,7 @@ class Client:
         while time.monotonic() < deadline:
             # The events of one command come in one transaction: one more look after the first is enough.
             records = reader.read(500, 0.05 if found else 0.2)
+            raise_if_unsigned(records, prepared, self._seals)
             fresh = [
                 a for a in map(self.read, records) if a is not None and (a.envelope.cause, a.envelope.signature) == mine
             ]
@@ -129,14 +130,20 @@ class Client:
         return found
 
     def read(self, record: Record) -> Answer | None:
-        """A record as an event of this network; None when it is not one."""
-        if not self._seals(record.topic, record.value, record.headers):
-            return None
-        try:
-            envelope, body = decode_event(record.value)
-        except Undecodable:
-            return None
-        return Answer(envelope, body, record.topic, record.partition, record.offset)
+        """A record as an event of this network; None when it is not one, or stands under another key than its subject."""
+        found = sealed_event(record, self._seals, quiet=True)
+        return None if found is None else Answer(*found, record.topic, record.partition, record.offset)
+
+    def _chained(self, records: Iterable[Record], subject: str, heads: dict[str, Link]) -> Iterator[Answer]:
+        """The subject's events among the records, each once: the next link of its topic's chain, read from its beginning."""
+        for record in records:
+            answer = self.read(record) if record.key == subject.encode() else None
+            if answer is None:
+                continue
+            link = heads.get(record.topic, Link()).then(record, answer.envelope)
+            if link is not None:
+                heads[record.topic] = link
+                yield answer
 
     # ---- what people ask for ----
 
@@ -176,10 +183,10 @@ class Client:
         partition = partition_for(subject.encode())
         reader = self.log.reader({(topic_name(t), partition): 0 for t in topics}, follow=False)
         found: list[Answer] = []
+        heads: dict[str, Link] = {}
         try:
             while records := reader.read(2_000, 2.0):
-                wanted = (r for r in records if r.key == subject.encode())
-                found += [a for a in map(self.read, wanted) if a is not None]
+                found += self._chained(records, subject, heads)
         finally:
             reader.close()
         return sorted(found, key=lambda a: (a.envelope.at, a.topic, a.offset))
@@ -212,12 +219,10 @@ class Client:
         where = {(topic_name(t), partition): 0 for t in ("jobs", "proofs", "votes")}
         deadline = time.monotonic() + timeout
         reader = self.log.reader(where, follow=True)
+        heads: dict[str, Link] = {}
         try:
             while time.monotonic() < deadline:
-                for record in reader.read(500, 0.2):
-                    answer = self.read(record) if record.key == subject.encode() else None
-                    if answer is None:
-                        continue
+                for answer in self._chained(reader.read(500, 0.2), subject, heads):
                     yield answer
                     if isinstance(answer.body, JobCompleted | JobFailed | JobCancelled):
                         return

@@ -117,7 +117,7 @@ def run_processors(
     stop: threading.Event,
 ) -> None:
     """The exactly-once loop over `commands` with all deciders, until `stop` is set."""
-    sealer = Sealer(seal_secret)
+    sealer = Sealer(seal_secret, network.chain_id)
     cache = StateCache(folder / f"state-{instance}.db", f"{network.chain_id}/{network.seal_key}/{__version__}")
     handler = CoordinatorHandler(
         network.rules(ProductChecks()),

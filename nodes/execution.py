@@ -13,6 +13,7 @@ from bitsage.processors.kernel import NO_STANDING, LocalView, Streams, decide, f
 from bitsage.processors.model import Command, Rules
 from bitsage.processors.policies import follow_ups
 from bitsage.schemas.events import CommandRejected
+from bitsage.schemas.reasons import REASONS
 from bitsage.schemas.types import CommandBody, EventBody, EventEnvelope
 from bitsage.streams.codec import SignedCommand, decode_command, encode_event
 from bitsage.streams.envelope import chain_hash, event_id, follow_up_id, follow_up_nonce
@@ -37,7 +38,7 @@ class Emitted:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """One command that the coordinator has to sign and send in the same transaction."""
+    """One command that the coordinator has to sign and send in the same transaction; `at`: when its cause was appended."""
 
     subject: str
     body: CommandBody
@@ -60,21 +61,23 @@ def execute(record: Record, streams: Streams, rules: Rules, chain_id: str) -> Ex
     """Decide one record and stage its events in `streams`.
 
     Raises:
-        PermanentFailure: the record is no command of ours (not to be parked), or a decider failed on it (parked).
+        PermanentFailure: the record is no command of ours or not signed by its actor (not to be parked), or a decider
+            failed on it (parked).
     """
     signed = read_command(record)
     refused = refusal(signed.envelope, signed.payload_hash, chain_id)
+    if refused is not None:
+        # An event would be kept for ever, under a subject that somebody without any key has chosen.
+        raise PermanentFailure(refused, REASONS[refused], park=False)
     try:
-        topic, bodies = decide(
-            streams, signed.envelope, signed.body, rules, logged_at=record.timestamp, refusal=refused
-        )
+        topic, bodies = decide(streams, signed.envelope, signed.body, rules, logged_at=record.timestamp)
         execution = _entail(record, signed, topic, bodies, streams, rules)
         streams.keep()
     # A decider's own error must not stop the network: the command is kept as a dead letter and its key waits.
     except Exception as error:
         streams.undo()
         logger.exception("decider_failed", command=signed.envelope.type, subject=signed.envelope.subject)
-        raise PermanentFailure("decider_failed", type(error).__name__, park=refused is None) from error
+        raise PermanentFailure("decider_failed", type(error).__name__, park=True) from error
     return execution
 
 
@@ -100,12 +103,12 @@ def _entail(
     record: Record, signed: SignedCommand, topic: str, bodies: Sequence[EventBody], streams: Streams, rules: Rules
 ) -> Execution:
     e = signed.envelope
-    command = Command(signed.body, e.id, e.subject, e.at, e.correlation, e.actor, e.public_key)
+    command = Command(signed.body, e.id, e.subject, record.timestamp, e.correlation, e.actor, e.public_key)
     emitted: list[Emitted] = []
     entailed: list[FollowUp] = []
     for index, body in enumerate(bodies):
         stream = streams.get(topic, e.subject)
-        envelope = _envelope(signed, stream.sequence + 1, stream.previous, index, body)
+        envelope = _envelope(record, signed, stream.sequence + 1, stream.previous, index, body)
         value = encode_event(envelope, body)
         streams.put(topic, e.subject, fold(stream, topic, envelope, body, chain_hash(value)))
         emitted.append(Emitted(topic, envelope, body, value))
@@ -116,11 +119,13 @@ def _entail(
             n = len(entailed)
             identifier = follow_up_id(e.id, n, type(follow).__name__)
             nonce = follow_up_nonce(record.partition, record.offset, n)
-            entailed.append(FollowUp(subject, follow, identifier, e.at, envelope.correlation, nonce))
+            entailed.append(FollowUp(subject, follow, identifier, record.timestamp, envelope.correlation, nonce))
     return Execution(signed, tuple(emitted), tuple(entailed))
 
 
-def _envelope(signed: SignedCommand, sequence: int, previous: bytes, index: int, body: EventBody) -> EventEnvelope:
+def _envelope(
+    record: Record, signed: SignedCommand, sequence: int, previous: bytes, index: int, body: EventBody
+) -> EventEnvelope:
     e = signed.envelope
     name = type(body).__name__
     job = getattr(body, "job_id", None)
@@ -130,7 +135,7 @@ def _envelope(signed: SignedCommand, sequence: int, previous: bytes, index: int,
         subject=e.subject,
         sequence=sequence,
         previous=previous,
-        at=e.at,
+        at=record.timestamp,
         cause=e.id,
         # One id for a whole job: the job's own, from the event that names it first.
         correlation=job if isinstance(job, bytes) and len(job) == 16 else e.correlation,

@@ -1,8 +1,9 @@
 """Following event topics from where one left off, with a small memory of what still matters.
 
-A node (worker, validator, timer, payer) folds sealed events as they come. Records of unfinished subjects are retained in
-its own SQLite file together with the offsets; after a restart they are folded again, then the log continues. The file
-may be deleted: everything is then read from offset zero.
+A node (worker, validator, timer, payer) folds sealed events as they come, each as the next link of its subject's chain:
+the end of every chain is kept, so a copy of an old event that somebody appends is passed over. Records of unfinished
+subjects are retained in its own SQLite file together with the offsets; after a restart they are folded again, then the
+log continues. The file may be deleted: everything is then read from offset zero.
 """
 
 import sqlite3
@@ -12,19 +13,20 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from pathlib import Path
 
-import structlog
 from sqlite_utils import Database
 
 from bitsage.schemas.types import EventBody, EventEnvelope
 from bitsage.streams.codec import decode_event
-from bitsage.streams.errors import Undecodable
 from bitsage.streams.log import Log, Record
 from bitsage.streams.seal import SealCheck
 from bitsage.streams.topics import TOPICS, topic_name
 
-logger = structlog.get_logger(__name__)
+from .sealed import Link, pass_over, sealed_event
+
 _BATCH = 500
 _REMEMBERED = 20_000
+#: A file of another layout is filled anew.
+_LAYOUT = "2"
 _SCHEMA = """
 create table if not exists positions (
   topic text, partition integer, offset integer, primary key (topic, partition)
@@ -33,6 +35,9 @@ create table if not exists retained (
   n integer primary key autoincrement, grp text, topic text, partition integer, offset integer, timestamp integer, value blob
 );
 create index if not exists retained_by_group on retained (grp);
+create table if not exists heads (
+  topic text, subject text, sequence integer, hash blob, primary key (topic, subject)
+) without rowid;
 create table if not exists meta (name text primary key, value text) without rowid;
 """
 
@@ -50,7 +55,7 @@ Fold = Callable[[Record, EventEnvelope, EventBody], tuple[str, Keep]]
 
 
 class Follower:
-    """Feeds `fold` with every sealed event of `topics`, in order per partition, each once per life of the process."""
+    """Feeds `fold` with every sealed event of `topics`, in order per subject, each once per life of the process."""
 
     def __init__(
         self, log: Log, seals: SealCheck, topics: Iterable[str], path: Path, identity: str, fold: Fold
@@ -109,14 +114,15 @@ class Follower:
             )
 
     def _one(self, record: Record) -> None:
-        if not self._seals(record.topic, record.value, record.headers):
-            logger.warning("foreign_record", topic=record.topic, partition=record.partition, offset=record.offset)
+        found = sealed_event(record, self._seals)
+        if found is None:
             return
-        try:
-            envelope, body = decode_event(record.value)
-        except Undecodable as error:
-            logger.warning("undecodable_event", topic=record.topic, offset=record.offset, error=error.code)
+        envelope, body = found
+        head = self._head(record.topic, envelope.subject).then(record, envelope)
+        if head is None:
+            pass_over(record, "not_the_next_link")
             return
+        self._db.execute("insert or replace into heads values (?, ?, ?, ?)", (record.topic, envelope.subject, *head))
         group, keep = self._fold(record, envelope, body)
         if keep is Keep.DONE:
             self._db.execute("delete from retained where grp = ?", (group,))
@@ -130,8 +136,15 @@ class Follower:
                 (group, record.topic, record.partition, record.offset, record.timestamp, record.value),
             )
 
+    def _head(self, topic: str, subject: str) -> Link:
+        row = self._db.execute(
+            "select sequence, hash from heads where topic = ? and subject = ?", (topic, subject)
+        ).fetchone()
+        return Link() if row is None else Link(*row)
+
 
 def _open(path: Path, identity: str) -> Database:
+    identity = f"{identity} {_LAYOUT}"
     try:
         return _prepare(path, identity)
     except sqlite3.DatabaseError:
@@ -144,6 +157,6 @@ def _prepare(path: Path, identity: str) -> Database:
     connection.executescript("pragma journal_mode=wal; pragma synchronous=normal;" + _SCHEMA)
     row = connection.execute("select value from meta where name = 'identity'").fetchone()
     if row is None or row[0] != identity:
-        connection.executescript("delete from positions; delete from retained; delete from meta;")
+        connection.executescript("delete from positions; delete from retained; delete from heads; delete from meta;")
         connection.execute("insert into meta values ('identity', ?)", (identity,))
     return Database(connection)

@@ -1,6 +1,5 @@
 """Running, proving and judging one attempt of a job: the pure work between the log and the provers."""
 
-import base64
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -8,19 +7,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import blake3
+import structlog
 import zstandard
 
-from bitsage.obelysk import JobInputInvalid, UnknownJobType, get_job_type
+from bitsage.obelysk import (
+    JobInputInvalid,
+    JobType,
+    JobTypeFailed,
+    UnknownJobType,
+    failures_named,
+    get_job_type,
+    read_input,
+    write_input,
+)
+from bitsage.opencl import prove_with_fallback
 from bitsage.schemas.events import ProofGenerated
 from bitsage.schemas.parameters import Parameters
-from bitsage.stark import ProofRefused
+from bitsage.stark import ProofRefused, ProverError
 
 from .openjobs import OpenJob
 
+logger = structlog.get_logger(__name__)
 PROOF_SYSTEM = "stwo-2.3.0/blake2s"
 _ZSTD_LEVEL = 10
-_BINARY = frozenset({"a", "b"})
-_MAX_BRACKETS = 64
 Progress = Callable[[str, str, int, int], None]
 
 
@@ -44,33 +53,18 @@ def binding(job_id: bytes, attempt: int, worker: bytes) -> bytes:
     return blake3.blake3(b"bitsage proof binding v1" + job_id + attempt.to_bytes(4, "big") + worker).digest()
 
 
-def request_of(job_input: str) -> dict[str, Any]:
+def request_of(job_type: JobType, job_input: str) -> dict[str, Any]:
     """A job's input as its type reads it.
 
     Raises:
-        JobInputInvalid: not a JSON object.
+        JobInputInvalid: not a JSON object of the type's schema.
     """
-    # Requests are flat. The parser recurses in C: where a library has raised Python's recursion limit, deep nesting
-    # would end the process instead of raising RecursionError.
-    if job_input.count("[") + job_input.count("{") > _MAX_BRACKETS:
-        raise JobInputInvalid("fields", "the input nests too deeply")
-    try:
-        value = json.loads(job_input)
-    except (ValueError, RecursionError):
-        raise JobInputInvalid("fields", "the input is not JSON") from None
-    if not isinstance(value, dict):
-        raise JobInputInvalid("fields", "the input is not a JSON object")
-    try:
-        # JSON has no bytes: matrices travel as base64.
-        return {k: base64.b64decode(v, validate=True) if k in _BINARY else v for k, v in value.items()}
-    except (ValueError, TypeError):
-        raise JobInputInvalid("matrix_format", "a matrix is not base64") from None
+    return read_input(job_type.input_schema, job_input)
 
 
 def job_input(request: Mapping[str, Any]) -> str:
     """The canonical JSON of a request: sorted keys, no blanks, bytes as base64."""
-    plain = {k: base64.b64encode(v).decode() if isinstance(v, bytes) else v for k, v in request.items()}
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return write_input(request)
 
 
 def pack(proof: bytes) -> bytes:
@@ -96,18 +90,29 @@ def unpack(data: bytes, limit: int) -> bytes:
     return raw
 
 
-def prove_attempt(job: OpenJob, worker: bytes, progress: Progress | None) -> ProofWork:
+def prove_attempt(job: OpenJob, worker: bytes, progress: Progress | None, *, device: str | None = "numpy") -> ProofWork:
     """Run and prove the current attempt, and check the proof as a validator would.
 
+    `device` is a name or number of `sage devices`; None is the best one. A device that fails in the middle leaves the
+    proof to the next one, at last to NumPy; `ProofWork.backend` names the one that made it.
+
     Raises:
-        JobInputInvalid: the job type refuses the input.
+        UnknownJobType, JobInputInvalid: the job type is not installed, or refuses the input.
+        JobTypeFailed: the job type's own code failed.
         ProofRefused: our own proof does not verify; it is not submitted.
+        DeviceUnknown: there is no such device.
     """
     if job.submitted is None or job.assigned is None:
         raise JobInputInvalid("fields", "the job is not assigned")
-    spec = job.submitted.spec
-    job_type = get_job_type(spec.job_type)
-    request = request_of(spec.input)
+    job_type_name = job.submitted.spec.job_type
+    with failures_named(job_type_name, ProofRefused, ProverError):
+        return _prove(get_job_type(job_type_name), job, worker, progress, device)
+
+
+def _prove(job_type: JobType, job: OpenJob, worker: bytes, progress: Progress | None, device: str | None) -> ProofWork:
+    assert job.submitted is not None
+    assert job.assigned is not None
+    request = request_of(job_type, job.submitted.spec.input)
     name = job.job_id.hex()
 
     def report(stage: str, done: int, total: int) -> None:
@@ -118,18 +123,25 @@ def prove_attempt(job: OpenJob, worker: bytes, progress: Progress | None) -> Pro
     output = job_type.run(request)
     ran = time.monotonic()
     bound = binding(job.job_id, job.assigned.attempt, worker)
-    raw = job_type.prove(request, output, bound, progress=report)
+    proved = prove_with_fallback(
+        lambda backend: job_type.prove(request, output, bound, progress=report, backend=backend),
+        wanted=device,
+        log=logger,
+    )
+    raw = proved.result
     proven = time.monotonic()
     output_hash = job_type.output_hash(output)
+    if not isinstance(raw, bytes) or not isinstance(output_hash, bytes) or len(output_hash) != 32:
+        raise TypeError("a proof is bytes and an output hash has 32 of them")
     job_type.verify(request, output_hash, raw, bound)
     return ProofWork(
         output_hash=output_hash,
-        public_inputs=json.dumps({"job_type": spec.job_type, "binding": bound.hex()}, sort_keys=True),
+        public_inputs=json.dumps({"job_type": job_type.name, "binding": bound.hex()}, sort_keys=True),
         proof=pack(raw),
         proof_hash=blake3.blake3(raw).digest(),
         proof_system=PROOF_SYSTEM,
         security_bits=job_type.limits.required_bits,
-        backend="numpy",
+        backend=proved.device,
         run_ms=int((ran - started) * 1000),
         prove_ms=int((proven - ran) * 1000),
     )
@@ -142,9 +154,14 @@ def judge(job_type_name: str, job_input: str, proof: ProofGenerated, parameters:
         if blake3.blake3(raw).digest() != proof.proof_hash:
             return False, "proof_hash_mismatch"
         bound = binding(proof.job_id, proof.attempt, proof.worker)
-        get_job_type(job_type_name).verify(request_of(job_input), proof.output_hash, raw, bound)
+        with failures_named(job_type_name, ProofRefused):
+            job_type = get_job_type(job_type_name)
+            job_type.verify(request_of(job_type, job_input), proof.output_hash, raw, bound)
     except ProofRefused as error:
         return False, error.reason
     except (JobInputInvalid, UnknownJobType):
         return False, "job_input_invalid"
+    except JobTypeFailed as error:
+        # Fail closed: what the verifier cannot finish on is not accepted.
+        return False, error.code
     return True, "valid"

@@ -4,6 +4,7 @@ A log proves nothing about itself without it: the chain id that signatures are b
 (which signs follow-up commands) and seal key (which signs events), and the numbers that deciders use.
 """
 
+import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class Network:
 
     def seal_check(self) -> SealCheck:
         """The check that a record is this network's event."""
-        return SealCheck([bytes.fromhex(self.seal_key)])
+        return SealCheck([bytes.fromhex(self.seal_key)], self.chain_id)
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, for people and files."""
@@ -57,6 +58,11 @@ def read_network(path: Path) -> Network:
         ) from None
     except ValidationError as error:
         raise NotConfigured(f"{path.name} is not a network file ({error.error_count()} errors)") from None
+
+
+def new_chain_id() -> str:
+    """A chain id that no other network has: signatures and seals of one chain say nothing on another."""
+    return f"bitsage-{secrets.token_hex(8)}"
 
 
 def write_network(path: Path, network: Network) -> None:

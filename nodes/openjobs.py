@@ -1,6 +1,6 @@
 """The jobs that are not over, as events tell them: what workers, validators and the timer look at."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bitsage.schemas.events import (
     ConsensusReached,
@@ -75,14 +75,15 @@ class OpenJobs:
             return group, Keep.DONE
         if job_id in self._over:
             return group, Keep.IGNORE
-        return group, self._fold_open(self.jobs.setdefault(job_id, OpenJob(job_id)), body)
+        late = record.timestamp - envelope.at
+        return group, self._fold_open(self.jobs.setdefault(job_id, OpenJob(job_id)), body, late)
 
-    def _fold_open(self, job: OpenJob, body: EventBody) -> Keep:
+    def _fold_open(self, job: OpenJob, body: EventBody, late: int) -> Keep:
         match body:
             case JobSubmitted():
                 job.submitted = body
             case JobAssigned():
-                job.assigned = body
+                job.assigned = _as_told(job, body, late)
             case JobReassigned():
                 job.ended_attempt = max(job.ended_attempt, body.next_attempt - 1)
             case ProofGenerated():
@@ -100,3 +101,14 @@ class OpenJobs:
             case _:
                 return Keep.IGNORE
         return Keep.RETAIN
+
+
+def _as_told(job: OpenJob, body: JobAssigned, late: int) -> JobAssigned:
+    """The assignment with the time that the worker really has, when its event was written `late` ms after its cause.
+
+    The decider counts from the record that assigns, which may have waited in the log while no coordinator ran; before the
+    event nobody could know of it. What the client's deadline cuts short blames nobody and stays as it is.
+    """
+    if late <= 0 or (job.submitted is not None and body.expires_at >= job.submitted.spec.deadline):
+        return body
+    return replace(body, expires_at=body.expires_at + late)

@@ -5,6 +5,7 @@ one due, and each payment is made once, however often this process starts again.
 """
 
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from .network import Network
 from .signing import CommandSigner
 
 logger = structlog.get_logger(__name__)
+#: A payment is sent again when the log does not show it for this long: it may have been refused, or lost on its way.
+_REPEAT_S = 10.0
 
 
 @dataclass(slots=True)
@@ -33,11 +36,12 @@ class Payer:
     signer: CommandSigner
     folder: Path
     due: dict[str, PaymentDue] = field(default_factory=dict)
-    _sent: set[str] = field(default_factory=set)
+    _sent: dict[str, float] = field(default_factory=dict)
 
     def run(self, stop: threading.Event) -> None:
         """Encrypt until `stop` is set."""
         producer = self.log.producer()
+        self.signer.keep_nonces(self.folder / "payer.nonce")
         follower = Follower(
             self.log,
             self.network.seal_check(),
@@ -48,12 +52,13 @@ class Payer:
         )
 
         def pay() -> None:
-            for group in [g for g in self.due if g not in self._sent]:
+            now = time.monotonic()
+            for group in [g for g in self.due if now - self._sent.get(g, -_REPEAT_S) >= _REPEAT_S]:
                 due = self.due[group]
                 producer.send(
                     self.signer.sign(account_subject(due.worker), encrypt(due), correlation=due.job_id).record
                 )
-                self._sent.add(group)
+                self._sent[group] = now
                 logger.info("payment_encrypted", job=due.job_id.hex())
 
         try:
@@ -70,7 +75,7 @@ class Payer:
         if isinstance(body, PaymentEncrypted):
             group = _group(body)
             self.due.pop(group, None)
-            self._sent.discard(group)
+            self._sent.pop(group, None)
             return group, Keep.DONE
         if isinstance(body, CommandRejected) and body.command == "PayWorker":
             logger.warning("payment_refused", subject=envelope.subject, reason=body.reason)

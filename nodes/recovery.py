@@ -6,15 +6,14 @@ from dataclasses import dataclass
 import structlog
 
 from bitsage.processors.kernel import Streams, fold
-from bitsage.streams.codec import decode_event
 from bitsage.streams.envelope import chain_hash
-from bitsage.streams.errors import Undecodable
 from bitsage.streams.log import Log, Record
 from bitsage.streams.seal import SealCheck
 from bitsage.streams.topics import partition_for, topic_name
 
 from .cache import StateCache
 from .errors import StateDivergence
+from .sealed import sealed_event
 
 OUTPUT_TOPICS = ("accounts", "workers", "jobs", "proofs", "votes")
 _BATCH = 2_000
@@ -92,15 +91,11 @@ class Recovery:
         Raises:
             StateDivergence: the record leaves a gap in its subject's sequence.
         """
+        found = sealed_event(record, self.seals)
+        if found is None:
+            return False
+        envelope, body = found
         topic = record.topic.rsplit(".", 1)[1]
-        if not self.seals(record.topic, record.value, record.headers):
-            log.warning("foreign_record", topic=record.topic, partition=record.partition, offset=record.offset)
-            return False
-        try:
-            envelope, body = decode_event(record.value)
-        except Undecodable as error:
-            log.warning("undecodable_event", topic=record.topic, offset=record.offset, error=error.code)
-            return False
         stream = streams.get(topic, envelope.subject)
         if envelope.sequence <= stream.sequence:
             return False

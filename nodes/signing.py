@@ -1,16 +1,20 @@
 """Signed commands: from a body and a key to the record that goes on the log, and the check on the other side."""
 
 import dataclasses
+import os
 import time
+from pathlib import Path
 
 from bitsage.schemas.types import CommandBody, CommandEnvelope
 from bitsage.streams.codec import encode_command, fingerprint_of, payload_hash
-from bitsage.streams.envelope import cloud_event_headers, fresh_nonce, uuid7
+from bitsage.streams.envelope import NONCE_LOW, cloud_event_headers, fresh_nonce, uuid7
 from bitsage.streams.log import Outgoing
 from bitsage.streams.topics import partition_for, topic_name
 from bitsage.wallet import Key, address_matches, sign_command, verify_command
 
 _NO_SIGNATURE = bytes(64)
+#: What `refusal` finds. Such a record says nothing of anybody: it becomes a dead letter, and no event.
+UNSIGNED = frozenset({"unknown_key", "bad_signature"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,10 +38,24 @@ class CommandSigner:
         self.key = key
         self.chain_id = chain_id
         self._last_nonce = 0
+        self._kept: Path | None = None
+
+    def keep_nonces(self, file: Path) -> None:
+        """Remember the last nonce in `file`: after a restart nonces rise even if the clock was set back meanwhile."""
+        self._kept = file
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # A file that cannot be read is made anew; nonces then rise with the clock alone.
+        text = file.read_text(encoding="utf-8", errors="replace").strip() if file.is_file() else ""
+        if text.isascii() and text.isdigit() and len(text) < 20:
+            self._last_nonce = max(self._last_nonce, min(int(text), NONCE_LOW - 1))
 
     def _nonce(self) -> int:
         # Two commands within a microsecond must still rise.
         self._last_nonce = max(fresh_nonce(), self._last_nonce + 1)
+        if self._kept is not None:
+            fresh = self._kept.with_suffix(".new")
+            fresh.write_text(str(self._last_nonce), encoding="utf-8")
+            os.replace(fresh, self._kept)
         return self._last_nonce
 
     def sign(

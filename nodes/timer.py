@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
@@ -18,8 +19,8 @@ from bitsage.schemas.events import WorkerDeparted, WorkerRegistered, WorkerRetur
 from bitsage.schemas.heartbeat import Heartbeat
 from bitsage.schemas.types import CommandBody, EventBody, EventEnvelope
 from bitsage.streams.codec import decode_command
-from bitsage.streams.errors import Undecodable
-from bitsage.streams.log import Log, Record
+from bitsage.streams.errors import BrokerUnreachable, Undecodable
+from bitsage.streams.log import Log, Place, Reader, Record
 from bitsage.streams.topics import TOPICS, topic_name
 
 from .follower import Follower, Keep
@@ -41,6 +42,13 @@ class Presence:
     last_seen: int
 
 
+class _Mark(NamedTuple):
+    """The ends of the heartbeats' partitions at a time (ms)."""
+
+    at: int
+    ends: dict[Place, int]
+
+
 @dataclass(slots=True)
 class Timer:
     """Follows jobs, workers and heartbeats; `owns` limits it to the subjects that this process decides for."""
@@ -52,12 +60,20 @@ class Timer:
     owns: Callable[[str], bool] = lambda subject: True
     jobs: OpenJobs = field(default_factory=OpenJobs)
     workers: dict[str, Presence] = field(default_factory=dict)
+    #: Every heartbeat that the broker held at this time (ms) has been heard; silence is counted up to it.
+    heard_until: int = -1
     _left: set[str] = field(default_factory=set)
     _told: dict[tuple[str, str], int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _asked: float = 0.0
+    _deaf: BaseException | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Watch until `stop` is set."""
+        """Watch until `stop` is set.
+
+        Raises:
+            HistoryLost: heartbeats were deleted before they were read.
+        """
         producer = self.log.producer()
         follower = Follower(
             self.log,
@@ -67,12 +83,14 @@ class Timer:
             f"{self.network.chain_id}/1",
             self.fold,
         )
-        beats = threading.Thread(target=self._listen, args=(stop,), name="heartbeats")
+        beats = threading.Thread(target=self._beats, args=(stop,), name="heartbeats")
         beats.start()
         last = 0.0
 
         def tick() -> None:
             nonlocal last
+            if self._deaf is not None:
+                raise self._deaf
             if time.monotonic() - last < _TICK_S:
                 return
             last = time.monotonic()
@@ -155,13 +173,22 @@ class Timer:
 
     def _due_presence(self, now: int) -> list[tuple[str, CommandBody]]:
         allowed = self.network.parameters.heartbeat_timeout_ms
+        # Who does not listen must not call anybody silent: a worker's beats may wait in the log.
+        heard = min(now, self.heard_until)
         with self._lock:
             known = [(subject, p.online, p.last_seen) for subject, p in self.workers.items()]
         return [
             (subject, ReportPresence(online=not online, last_seen=seen))
             for subject, online, seen in known
-            if (online and now - seen > allowed) or (not online and now - seen <= allowed)
+            if (online and heard - seen > allowed) or (not online and now - seen <= allowed)
         ]
+
+    def _beats(self, stop: threading.Event) -> None:
+        try:
+            self._listen(stop)
+        # The thread that follows events raises it.
+        except BaseException as error:  # noqa: BLE001
+            self._deaf = error
 
     def _listen(self, stop: threading.Event) -> None:
         keys = {(topic_name("heartbeats"), p): 0 for p in range(TOPICS["heartbeats"].partitions)}
@@ -170,12 +197,30 @@ class Timer:
         probe.close()
         # Older beats say nothing about now.
         reader = self.log.reader(ends, follow=True)
+        mark: _Mark | None = None
         try:
             while not stop.is_set():
                 for record in reader.read(500, 0.2):
                     self._hear(record)
+                mark = self._measure(reader, mark)
         finally:
             reader.close()
+
+    def _measure(self, reader: Reader, mark: _Mark | None) -> _Mark | None:
+        """Move `heard_until` to the mark's time once its ends are read; then set the next mark, twice a second."""
+        if mark is not None:
+            if not reader.has_read(mark.ends):
+                return mark
+            self.heard_until = mark.at
+        if time.monotonic() - self._asked < _TICK_S:
+            return None
+        self._asked = time.monotonic()
+        at = now_ms()
+        try:
+            return _Mark(at, reader.high_watermarks())
+        except BrokerUnreachable as error:
+            logger.warning("heartbeats_not_measured", error=str(error))
+            return None
 
     def _hear(self, record: Record) -> None:
         try:
@@ -184,7 +229,8 @@ class Timer:
             logger.warning("undecodable_heartbeat", offset=record.offset, error=error.code)
             return
         envelope = signed.envelope
-        fresh = abs(envelope.at - now_ms()) <= self.network.parameters.heartbeat_timeout_ms
+        # Measured against the broker's time of the record: this process may be late itself.
+        fresh = abs(envelope.at - record.timestamp) <= self.network.parameters.heartbeat_timeout_ms
         own = envelope.subject == account_subject(envelope.actor)
         if not (isinstance(signed.body, Heartbeat) and own and fresh):
             return
@@ -193,4 +239,4 @@ class Timer:
         with self._lock:
             presence = self.workers.get(envelope.subject)
             if presence is not None and envelope.at > presence.last_seen:
-                presence.last_seen = min(envelope.at, now_ms())
+                presence.last_seen = min(envelope.at, record.timestamp, now_ms())

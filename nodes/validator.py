@@ -1,7 +1,7 @@
 """The validator: verifies every proof that it is asked to judge, itself, and votes.
 
 It votes when the tally is open (so that its vote counts) and only on a proof that it has seen and checked. A vote is
-sent again after a restart if the log does not show it; the tally counts it once.
+sent again if the log does not show it after a while, or after a restart; the tally counts it once.
 """
 
 import threading
@@ -23,6 +23,9 @@ from .jobwork import judge
 from .openjobs import TOPICS_FOLLOWED, OpenJob, OpenJobs
 
 logger = structlog.get_logger(__name__)
+Key = tuple[bytes, int, bytes]
+#: A vote is sent again when the log does not show it for this long: it may have been refused, or lost on its way.
+_REPEAT_S = 5.0
 Judge = Callable[[str, str, ProofGenerated, Parameters], tuple[bool, str]]
 
 
@@ -35,10 +38,12 @@ class ValidatorNode:
     judgement: Judge = judge
     stop: threading.Event = field(default_factory=threading.Event)
     open_jobs: OpenJobs = field(default_factory=OpenJobs)
-    _voted: set[tuple[bytes, int, bytes]] = field(default_factory=set)
+    #: (job, attempt, proof hash) -> the vote, and when it was sent last
+    _voted: dict[Key, tuple[CastVote, float]] = field(default_factory=dict)
 
     def run(self) -> None:
         """Judge until `stop` is set; a verification that is going on is finished and voted first."""
+        self.client.signer.keep_nonces(self.folder / "validator.nonce")
         identity = f"{self.client.network.chain_id}/{account_subject(self.client.key.address)}/1"
         follower = Follower(
             self.client.log,
@@ -58,20 +63,26 @@ class ValidatorNode:
                 continue
             proof = job.proofs.get(tally.proof_hash)
             key = (job.job_id, tally.attempt, tally.proof_hash)
-            if proof is None or proof.attempt != tally.attempt or job.submitted is None or key in self._voted:
+            if proof is None or proof.attempt != tally.attempt or job.submitted is None:
                 continue
-            self._vote(job, tally, proof, key)
+            if key not in self._voted:
+                self._send(job, key, self._judged(job, tally, proof))
+            elif time.monotonic() - self._voted[key][1] >= _REPEAT_S:
+                self._send(job, key, self._voted[key][0])
         live = {(j.job_id, t.attempt, t.proof_hash) for j in self.open_jobs.jobs.values() if (t := j.open_tally)}
-        self._voted &= live
+        self._voted = {key: sent for key, sent in self._voted.items() if key in live}
 
-    def _vote(self, job: OpenJob, tally: TallyOpened, proof: ProofGenerated, key: tuple[bytes, int, bytes]) -> None:
+    def _judged(self, job: OpenJob, tally: TallyOpened, proof: ProofGenerated) -> CastVote:
         assert job.submitted is not None
-        subject = job_subject(job.job_id)
-        with structlog.contextvars.bound_contextvars(job=subject, attempt=tally.attempt):
+        with structlog.contextvars.bound_contextvars(job=job_subject(job.job_id), attempt=tally.attempt):
             started = time.monotonic()
             spec = job.submitted.spec
             valid, reason = self.judgement(spec.job_type, spec.input, proof, self.client.network.parameters)
-            vote = CastVote(attempt=tally.attempt, proof_hash=tally.proof_hash, valid=valid, reason=reason)
-            self.client.send(subject, vote)
-            self._voted.add(key)
-            logger.info("voted", valid=valid, reason=reason, ms=int((time.monotonic() - started) * 1000))
+            logger.info("judged", valid=valid, reason=reason, ms=int((time.monotonic() - started) * 1000))
+        return CastVote(attempt=tally.attempt, proof_hash=tally.proof_hash, valid=valid, reason=reason)
+
+    def _send(self, job: OpenJob, key: Key, vote: CastVote) -> None:
+        subject = job_subject(job.job_id)
+        self.client.send(subject, vote)
+        self._voted[key] = (vote, time.monotonic())
+        logger.info("voted", job=subject, attempt=vote.attempt, valid=vote.valid, reason=vote.reason)

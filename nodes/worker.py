@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from bitsage.obelysk import JobInputInvalid, UnknownJobType
+from bitsage.obelysk import ObelyskError
 from bitsage.processors.model import account_subject, job_subject
 from bitsage.schemas.commands import AbandonJob, StartJob, SubmitProof
 from bitsage.schemas.heartbeat import Heartbeat
@@ -88,8 +88,8 @@ class WorkerNode:
             logger.info("job_started")
             try:
                 work = self.produce(job, self.client.key.address, self.progress)
-            except (JobInputInvalid, UnknownJobType, ProofRefused, ProverError, MemoryError) as error:
-                reason = getattr(error, "reason", type(error).__name__)
+            except (ObelyskError, ProofRefused, ProverError, MemoryError) as error:
+                reason = getattr(error, "reason", None) or getattr(error, "code", type(error).__name__)
                 logger.error("job_abandoned", reason=reason)
                 self.client.send(subject, AbandonJob(attempt=attempt.attempt, reason=str(reason)))
                 return

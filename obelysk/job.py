@@ -1,16 +1,19 @@
 """What a job type is: a computation that can be run, proven and checked by those who know its input.
 
-A job type never does I/O.  A request is a mapping of plain values (and of bytes for matrices); an output
-belongs to the type that made it and has one canonical encoding, whose BLAKE3 hash names it.
+A job type never does I/O and keeps no state: every node of a network must come to the same answer.  A request
+is a mapping of plain values (and of bytes, for arrays); an output belongs to the type that made it and has one
+canonical encoding, whose BLAKE3 hash names it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from bitsage.stark import Air, Backend, Params
+from bitsage.stark import Air, Backend, Params, Trace
+
+from .schema import InputSchema
 
 Request = Mapping[str, Any]
 #: Called with (stage, stages done, stages in all).
@@ -38,6 +41,10 @@ class JobType(Protocol):
     @property
     def name(self) -> str:
         """Name of the type in requests and events."""
+
+    @property
+    def input_schema(self) -> InputSchema:
+        """The fields of a request; fields of bytes travel as base64."""
 
     @property
     def limits(self) -> Limits:
@@ -77,3 +84,11 @@ class JobType(Protocol):
 
         Raises stark.ProofRefused, whatever the bytes; JobInputInvalid when request or binding are invalid.
         """
+
+
+@runtime_checkable
+class WitnessedJob(Protocol):
+    """A job type that shows the columns it proves, for provers outside of this program."""
+
+    def witness(self, request: Request) -> Trace:
+        """Run the request; all its preprocessed and trace columns in stored order.  Raises JobInputInvalid."""

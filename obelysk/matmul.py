@@ -31,26 +31,31 @@ from bitsage.stark import (
     AirBuilder,
     ComponentBuilder,
     Params,
-    PcsConfig,
     PublicList,
     PublicValue,
     Trace,
     vectors,
 )
-from bitsage.stark.circle import coset_positions
 from bitsage.stark.fields import ZERO, qpowers
-from bitsage.stark.numpy_backend import NumpyBackend
 from bitsage.stark.vectors import U32
 
 from .matrices import Matrix
+from .statement import BINDING_VALUES, CONFIG, binding_limbs, commitment, stored
 
-#: 96 conjectured bits: 20 + 2 * 38.
-CONFIG = PcsConfig(
-    pow_bits=20, log_blowup_factor=2, n_queries=38, log_last_layer_degree_bound=0, fold_step=3, lifting_log_size=None
-)
+__all__ = [
+    "CONFIG",
+    "PREPROCESSED_ROOTS",
+    "commitment",
+    "interaction_columns",
+    "log_rows",
+    "matmul_air",
+    "matmul_params",
+    "matmul_trace",
+    "selectors",
+    "trace_columns",
+]
+
 SELECTORS = ("segment_first", "segment_last", "first_row")
-BINDING_BYTES = 32
-_LIMBS = BINDING_BYTES // 2  # the binding enters as 16-bit limbs, which are canonical field elements
 
 #: Roots of the preprocessed tree by matrix size under CONFIG's blowup.
 PREPROCESSED_ROOTS: dict[int, str] = {
@@ -84,21 +89,14 @@ def matmul_air() -> Air:
     c.constrain(d - later * d_prev - last * a * b + u * q * c_out)
     c.constrain(first_row * d_prev)
     air = AirBuilder("matmul", preprocessed=SELECTORS).add(c)
-    statement = [PublicValue("size"), *(PublicValue("binding", k) for k in range(_LIMBS))]
-    air.step("mix_config").step("mix_u32s", *statement).commit(0).commit(1)
+    statement = [PublicValue("size"), *(PublicValue("shape", k) for k in range(3))]
+    air.step("mix_config").step("mix_u32s", *statement, *BINDING_VALUES).commit(0).commit(1)
     return air.step("draw_felt", names=("s",)).step("draw_felt", names=("t",)).commit(2).build()
 
 
 def log_rows(size: int) -> int:
     """Log2 of the number of rows, n^2."""
     return 2 * (size.bit_length() - 1)
-
-
-def stored(rows: U32) -> U32:
-    """Values in row order (..., N) brought into storage order."""
-    result = np.empty_like(rows)
-    result[..., coset_positions(rows.shape[-1].bit_length() - 1)] = rows
-    return result
 
 
 def selectors(size: int) -> tuple[U32, ...]:
@@ -138,24 +136,18 @@ def interaction_columns(a: Matrix, b: Matrix, c: Matrix, challenges: Mapping[str
     return [[row for column in columns for row in stored(column)]]
 
 
-def commitment(columns: tuple[U32, ...]) -> bytes:
-    """Root of the tree over stored columns of one length: interpolate, extend, hash."""
-    backend = NumpyBackend()
-    log_blowup = CONFIG.log_blowup_factor
-    evaluations = backend.extend(backend.interpolate(columns), log_blowup)
-    height = len(columns[0]).bit_length() - 1 + log_blowup
-    return backend.root(backend.commit(evaluations, height))
+def matmul_params(size: int, binding: bytes, shape: tuple[int, int, int] | None = None) -> Params:
+    """Parameters of a job's proof; the preprocessed root is pinned.  Raises JobInputInvalid for a bad binding.
 
-
-def matmul_params(size: int, binding: bytes) -> Params:
-    """Parameters of a job's proof; the preprocessed root is pinned."""
-    limbs = tuple(int.from_bytes(binding[k : k + 2], "little") for k in range(0, BINDING_BYTES, 2))
+    `shape` are the rows of A, the columns of A and the columns of B before they were padded to `size`; without it
+    nothing was padded.
+    """
     n = log_rows(size)
     return Params(
         config=CONFIG,
         log_sizes=(n,),
         preprocessed_log_sizes=(n,) * len(SELECTORS),
-        public={"size": size, "binding": PublicList(limbs)},
+        public={"size": size, "shape": PublicList(shape or (size,) * 3), "binding": binding_limbs(binding)},
         claimed_sums=(ZERO,),
         preprocessed_root=bytes.fromhex(PREPROCESSED_ROOTS[size]),
     )

@@ -1,7 +1,10 @@
-"""The job type `matmul`: C = A * B over M31, n x n with n a power of two from 16 to 1024.
+"""The job type `matmul`: C = A * B over M31, every side from 1 to 1024.
 
-Request: {"size": n, "seed": k} for the generated matrices of `matrices.generate_inputs`, or {"a": npy bytes,
-"b": npy bytes}, optionally with "a_hash" and "b_hash" (BLAKE3, hex) that the bytes must have.
+Request: {"size": n, "seed": k} for the generated square matrices of `matrices.generate_inputs`, or {"a": npy
+bytes, "b": npy bytes}, optionally with "a_hash" and "b_hash" (BLAKE3, hex) that the bytes must have.  Matrices
+that are not squares of a power of two are padded with zeros to the smallest that holds all three sides; the
+statement names the claimed shape, and the verifier pads what it knows in the same way, so the padding of C is
+proven to be 0 like every other entry.
 
 What the verifier trusts: nothing in the proof.  It knows the request, hence A and B, and it recomputes the
 commitment of (A transposed, B, C) and compares it with the root that the proof's challenges were drawn from.
@@ -19,26 +22,30 @@ Both ways refuse a wrong product, a proof of another job, worker or size, and ev
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from blake3 import blake3
 
-from bitsage.stark import Air, Backend, Params, ProofRefused, ProofUnreadable, prove, read_proof, verify
+from bitsage.stark import Air, Backend, Params, ProofRefused, Trace, prove, verify
 
 from .errors import JobInputInvalid
 from .job import Limits, Progress, Request
-from .matmul import (
-    BINDING_BYTES,
-    CONFIG,
-    commitment,
-    interaction_columns,
-    matmul_air,
-    matmul_params,
-    matmul_trace,
-    trace_columns,
+from .matmul import interaction_columns, matmul_air, matmul_params, matmul_trace, trace_columns
+from .matrices import (
+    SIZES,
+    Matrix,
+    check_size,
+    decode_matrix,
+    encode_matrix,
+    generate_inputs,
+    padded,
+    padded_size,
+    product,
+    read_npy,
 )
-from .matrices import SIZES, Matrix, check_size, decode_matrix, encode_matrix, generate_inputs, product, read_npy
+from .schema import InputField
+from .statement import CONFIG, MAX_COMPRESSED_PROOF_BYTES, MAX_PROOF_BYTES, commitment, parse_proof
 
 _SEEDED = {"size", "seed"}
 _INLINE = {"a", "b"}
@@ -50,11 +57,19 @@ class MatmulJob:
     """See the module's text."""
 
     name = "matmul"
+    input_schema: ClassVar = {
+        "size": InputField("integer", f"side of the generated matrices: {', '.join(map(str, SIZES))}", False),
+        "seed": InputField("integer", "seed of the generated matrices, 0 to 2^64 - 1", False),
+        "a": InputField("bytes", "left matrix as .npy, instead of size and seed", False),
+        "b": InputField("bytes", "right matrix as .npy", False),
+        "a_hash": InputField("text", "BLAKE3 of the bytes of a, hex", False),
+        "b_hash": InputField("text", "BLAKE3 of the bytes of b, hex", False),
+    }
     limits = Limits(
         sizes=SIZES,
         max_request_bytes=2 * _MAX_NPY_BYTES,
-        max_proof_bytes=1 << 20,
-        max_compressed_proof_bytes=256 << 10,
+        max_proof_bytes=MAX_PROOF_BYTES,
+        max_compressed_proof_bytes=MAX_COMPRESSED_PROOF_BYTES,
         required_bits=CONFIG.security_bits,
     )
 
@@ -89,8 +104,8 @@ class MatmulJob:
                 raise JobInputInvalid("matrix_hash")
             matrices.append(read_npy(data))
         a, b = matrices
-        if a.shape != b.shape:
-            raise JobInputInvalid("matrix_shape", "both matrices must have one size")
+        if a.shape[1] != b.shape[0]:
+            raise JobInputInvalid("matrix_shape", "the first matrix needs as many columns as the second has rows")
         return a, b
 
     def run(self, request: Request) -> Matrix:
@@ -111,8 +126,12 @@ class MatmulJob:
 
     def statement(self, request: Request, binding: bytes) -> tuple[Air, Params]:
         """AIR and parameters of a request's proof."""
-        a, _ = self.inputs(request)
-        return matmul_air(), matmul_params(a.shape[0], _checked(binding))
+        return matmul_air(), _params(*self.inputs(request), binding)
+
+    def witness(self, request: Request) -> Trace:
+        """The columns of the honest run, from which `stark.prove` solves the interaction columns."""
+        a, b = self.inputs(request)
+        return matmul_trace(*_squares(a, b, product(a, b)))
 
     def prove(
         self,
@@ -125,12 +144,13 @@ class MatmulJob:
     ) -> bytes:
         """Prove C = A * B for this binding; about 0.1 to 0.3 MiB in the compact binary form."""
         a, b = self.inputs(request)
-        c = _output(output, a)
+        params = _params(a, b, binding)
+        square = _squares(a, b, _output(output, a, b))
         bundle = prove(
             matmul_air(),
-            matmul_params(a.shape[0], _checked(binding)),
-            matmul_trace(a, b, c),
-            interaction=lambda challenges: interaction_columns(a, b, c, challenges),
+            params,
+            matmul_trace(*square),
+            interaction=lambda challenges: interaction_columns(*square, challenges),
             backend=backend,
             progress=progress,
         )
@@ -139,22 +159,17 @@ class MatmulJob:
     def verify(self, request: Request, output_or_hash: Any, proof: bytes, binding: bytes) -> None:
         """Check a proof against the job; see the module's text for what is recomputed."""
         a, b = self.inputs(request)
-        params = matmul_params(a.shape[0], _checked(binding))
-        if len(proof) > self.limits.max_proof_bytes:
-            raise ProofRefused("unreadable", f"the proof has more than {self.limits.max_proof_bytes} bytes")
-        try:
-            parsed = read_proof(proof)
-        except ProofUnreadable as error:
-            raise ProofRefused("unreadable", str(error)) from None
+        params = _params(a, b, binding)
+        parsed = parse_proof(proof, self.limits)
         verified = verify(matmul_air(), params, parsed, required_bits=self.limits.required_bits)
         c = self._claimed_output(a, b, output_or_hash)
-        if commitment(trace_columns(a, b, c)) != verified.commitments[1]:
+        if commitment(trace_columns(*_squares(a, b, c))) != verified.commitments[1]:
             raise ProofRefused("statement_mismatch")
 
     def _claimed_output(self, a: Matrix, b: Matrix, output_or_hash: Any) -> Matrix:
         if not isinstance(output_or_hash, bytes):
             try:
-                return _output(output_or_hash, a)
+                return _output(output_or_hash, a, b)
             except JobInputInvalid as error:
                 raise ProofRefused("output_mismatch", error.detail) from None
         c = product(a, b)
@@ -163,14 +178,18 @@ class MatmulJob:
         return c
 
 
-def _checked(binding: bytes) -> bytes:
-    if not isinstance(binding, bytes) or len(binding) != BINDING_BYTES:
-        raise JobInputInvalid("binding")
-    return binding
+def _params(a: Matrix, b: Matrix, binding: bytes) -> Params:
+    shape = (*a.shape, b.shape[1])
+    return matmul_params(padded_size(*shape), binding, shape)
 
 
-def _output(output: Any, a: Matrix) -> Matrix:
+def _squares(a: Matrix, b: Matrix, c: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    size = padded_size(*a.shape, *b.shape)
+    return padded(a, size), padded(b, size), padded(c, size)
+
+
+def _output(output: Any, a: Matrix, b: Matrix) -> Matrix:
     encode_matrix(output)
-    if not isinstance(output, np.ndarray) or output.shape != a.shape:
+    if not isinstance(output, np.ndarray) or output.shape != (a.shape[0], b.shape[1]):
         raise JobInputInvalid("output_format")
     return output

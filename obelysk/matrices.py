@@ -56,19 +56,33 @@ def check_size(size: object) -> int:
     return size
 
 
+def padded_size(*lengths: int) -> int:
+    """The smallest supported size that holds all lengths.  Raises JobInputInvalid when none does."""
+    for size in SIZES:
+        if min(lengths) > 0 and max(lengths) <= size:
+            return size
+    raise JobInputInvalid("matrix_shape", f"each side of a matrix must be 1 to {SIZES[-1]} long")
+
+
+def padded(matrix: Matrix, size: int) -> Matrix:
+    """The matrix in the upper left corner of a square one that is 0 elsewhere."""
+    result = np.zeros((size, size), dtype=np.uint32)
+    result[: matrix.shape[0], : matrix.shape[1]] = matrix
+    return result
+
+
 def read_npy(data: bytes) -> Matrix:
-    """A square matrix over M31 from the bytes of a .npy file (version 1 or 2, as numpy.save writes them).
+    """A matrix over M31, of sides 1 to 1024, from the bytes of a .npy file (version 1 or 2, as numpy.save writes).
 
     Raises JobInputInvalid.  Only the plain header is understood; nothing is evaluated or unpickled.
     """
-    header, body = _split_npy(data)
+    header, body = split_npy(data)
     match = _NPY_HEADER.fullmatch(header)
     if match is None:
         raise JobInputInvalid("matrix_format")
     dtype = np.dtype(match[1].decode())
     rows, columns = int(match[3]), int(match[4])
-    if rows != columns or rows not in SIZES:
-        raise JobInputInvalid("matrix_shape", f"a square matrix of size {', '.join(map(str, SIZES))} is expected")
+    padded_size(rows, columns)
     if len(body) != rows * columns * dtype.itemsize:
         raise JobInputInvalid("matrix_format", "the data does not fill the shape")
     values = np.frombuffer(body, dtype=dtype).reshape((rows, columns), order="F" if match[2] == b"True" else "C")
@@ -77,7 +91,8 @@ def read_npy(data: bytes) -> Matrix:
     return np.ascontiguousarray(values).astype(np.uint32)
 
 
-def _split_npy(data: bytes) -> tuple[bytes, bytes]:
+def split_npy(data: bytes) -> tuple[bytes, bytes]:
+    """Header and data of the bytes of a .npy file of version 1 or 2.  Raises JobInputInvalid."""
     width = {b"\x01\x00": 2, b"\x02\x00": 4}.get(data[6:8])
     if data[:6] != _NPY_MAGIC or width is None:
         raise JobInputInvalid("matrix_format")
@@ -87,28 +102,40 @@ def _split_npy(data: bytes) -> tuple[bytes, bytes]:
 
 
 def encode_matrix(matrix: object) -> bytes:
-    """Canonical bytes: the size as u32 little-endian, then the entries row by row as u32 little-endian.
+    """Canonical bytes: the shape, then the entries row by row as u32 little-endian.
 
-    Raises JobInputInvalid unless the matrix is a square uint32 array of a supported size with canonical entries.
+    A square of a supported size is announced by that size; any other shape by 0, the rows and the columns (each
+    u32 little-endian).  So every matrix has exactly one form.
+
+    Raises JobInputInvalid unless the matrix is a uint32 array of sides 1 to 1024 with canonical entries.
     """
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype != np.uint32:
         raise JobInputInvalid("output_format")
-    size: int = matrix.shape[0]
-    if matrix.shape != (size, size) or size not in SIZES or int(matrix.max()) >= P:
+    rows, columns = matrix.shape
+    if not (0 < rows <= SIZES[-1] and 0 < columns <= SIZES[-1]) or int(matrix.max()) >= P:
         raise JobInputInvalid("output_format")
+    announced = (rows,) if _is_plain(rows, columns) else (0, rows, columns)
     entries: bytes = np.ascontiguousarray(matrix).astype("<u4").tobytes()
-    return size.to_bytes(4, "little") + entries
+    return b"".join(n.to_bytes(4, "little") for n in announced) + entries
 
 
 def decode_matrix(data: bytes) -> Matrix:
     """The matrix of canonical bytes.  Raises JobInputInvalid."""
-    size = int.from_bytes(data[:4], "little")
-    if size not in SIZES or len(data) != 4 + 4 * size * size:
+    first, rows, columns = (int.from_bytes(data[k : k + 4], "little") for k in (0, 4, 8))
+    start = 4 if first else 12
+    if first:
+        rows = columns = first
+    too_large = rows > SIZES[-1] or columns > SIZES[-1]
+    if too_large or _is_plain(rows, columns) != bool(first) or len(data) != start + 4 * rows * columns:
         raise JobInputInvalid("output_format")
-    matrix = np.frombuffer(data, dtype="<u4", offset=4).reshape(size, size).astype(np.uint32)
-    if int(matrix.max()) >= P:
+    matrix = np.frombuffer(data, dtype="<u4", offset=start).reshape(rows, columns).astype(np.uint32)
+    if not matrix.size or int(matrix.max()) >= P:
         raise JobInputInvalid("output_format")
     return matrix
+
+
+def _is_plain(rows: int, columns: int) -> bool:
+    return rows == columns and rows in SIZES
 
 
 def product(a: Matrix, b: Matrix) -> Matrix:

@@ -15,10 +15,14 @@ from bitsage.schemas.types import ZERO_HASH, CommandBody, CommandEnvelope, Event
 
 from .bindings import Binding, binding_for
 from .model import NETWORK, TREASURY, Command, Rules, account_subject
+from .nonces import Nonces, is_used, with_spent, with_used
 
-_LANE_SHIFT = 56
 #: Refusals of somebody who has no say over the subject: they must not grow or advance its nonces.
-NO_STANDING = frozenset({"bad_signature", "unknown_key", "nonce_reused", "clock_skew", "not_owner", "not_authorized"})
+NO_STANDING = frozenset({"nonce_reused", "not_owner", "not_authorized"})
+#: What deciders say to somebody who has no part in a job. It leaves no nonce either: keys cost nothing, and each of them
+#: could leave one. Nor does the command get a second chance by that, since jobs, attempts and tallies do not change hands.
+OUTSIDER = frozenset({"unknown_job", "job_over", "not_client", "not_assigned", "unknown_proof", "stranger"})
+CLOCK_SKEW = "clock_skew"
 _ADDRESS = re.compile(r"0x[0-9a-f]{64}")
 _JOB = re.compile(r"[0-9a-f]{32}")
 
@@ -36,12 +40,12 @@ def subject_kind(subject: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One subject's events in one topic, folded: `nonces` is the highest nonce per (signer, lane)."""
+    """One subject's events in one topic, folded."""
 
     state: Any
     sequence: int = 0
     previous: bytes = ZERO_HASH
-    nonces: dict[str, int] = field(default_factory=dict)
+    nonces: Nonces = field(default_factory=dict)
 
 
 class Streams:
@@ -126,12 +130,6 @@ def is_routable(envelope: CommandEnvelope) -> bool:
     return rule is not None and _binding(rule.topic, envelope.subject) is not None
 
 
-def nonce_key(actor: bytes, nonce: int) -> tuple[str, int]:
-    """(signer and lane, number within the lane)."""
-    lane, number = nonce >> _LANE_SHIFT, nonce & ((1 << _LANE_SHIFT) - 1)
-    return f"{actor.hex()}/{lane}", number
-
-
 def decide(
     streams: Streams,
     envelope: CommandEnvelope,
@@ -139,43 +137,57 @@ def decide(
     rules: Rules,
     *,
     logged_at: int,
-    refusal: str | None,
 ) -> tuple[str, list[EventBody]]:
     """The topic and the events that answer a command; never empty.
 
     Args:
-        logged_at: when the broker appended the command (ms), against which its own time is checked.
-        refusal: the shell's finding about the signature (`bad_signature`, `unknown_key`), or None.
+        logged_at: when the broker appended the command (ms). It is the time that deciders go by; the command's own is
+            the signer's word and only held against it.
     """
     rule = COMMANDS[envelope.type]
     stream = streams.get(rule.topic, envelope.subject)
-    reason = refusal or _refuse(stream, envelope, rules, logged_at)
+    reason = _refuse(stream, envelope, rules)
     if reason is not None:
         return rule.topic, [CommandRejected(command=envelope.type, reason=reason)]
     command = Command(
-        body, envelope.id, envelope.subject, envelope.at, envelope.correlation, envelope.actor, envelope.public_key
+        body, envelope.id, envelope.subject, logged_at, envelope.correlation, envelope.actor, envelope.public_key
     )
     binding = _binding(rule.topic, envelope.subject)
     assert binding is not None, "callers check is_routable first"
     events = binding.decide(LocalView(streams, envelope.subject), command, rules)
     if not events:
         raise AssertionError(f"{envelope.type} was answered with no event")
+    # Follow-ups carry the time of what caused them, which may lie far back after an outage.
+    skewed = rule.signer != "authority" and abs(envelope.at - logged_at) > rules.parameters.clock_skew_ms
+    if skewed and not leaves_no_nonce(envelope.type, events[0]):
+        return rule.topic, [CommandRejected(command=envelope.type, reason=CLOCK_SKEW)]
     return rule.topic, events
 
 
-def _refuse(stream: Stream, envelope: CommandEnvelope, rules: Rules, logged_at: int) -> str | None:
+def leaves_no_nonce(command: str, answer: EventBody) -> bool:
+    """Whether the answer to a command of this type is a refusal of somebody who has no say over the subject."""
+    if not isinstance(answer, Rejection):
+        return False
+    rule = COMMANDS.get(command)
+    return answer.reason in NO_STANDING or (answer.reason in OUTSIDER and rule is not None and rule.signer == "anyone")
+
+
+def nonces_after(nonces: Nonces, envelope: EventEnvelope, body: EventBody) -> Nonces:
+    """The nonces that a subject has seen after one more of its events."""
+    if isinstance(body, Rejection) and body.reason == CLOCK_SKEW:
+        return with_spent(nonces, envelope.actor, envelope.nonce)
+    if leaves_no_nonce(envelope.command, body):
+        return nonces
+    return with_used(nonces, envelope.actor, envelope.nonce)
+
+
+def _refuse(stream: Stream, envelope: CommandEnvelope, rules: Rules) -> str | None:
     signer = COMMANDS[envelope.type].signer
     if signer == "owner" and envelope.subject != account_subject(envelope.actor):
         return "not_owner"
     if signer == "authority" and envelope.actor not in rules.authorities:
         return "not_authorized"
-    key, number = nonce_key(envelope.actor, envelope.nonce)
-    if envelope.nonce < 0 or number <= stream.nonces.get(key, -1):
-        return "nonce_reused"
-    # Follow-ups copy the time of what caused them, which may lie far back after an outage.
-    if signer != "authority" and abs(envelope.at - logged_at) > rules.parameters.clock_skew_ms:
-        return "clock_skew"
-    return None
+    return "nonce_reused" if is_used(stream.nonces, envelope.actor, envelope.nonce) else None
 
 
 def fold(stream: Stream, topic: str, envelope: EventEnvelope, body: EventBody, record_hash: bytes) -> Stream:
@@ -187,10 +199,6 @@ def fold(stream: Stream, topic: str, envelope: EventEnvelope, body: EventBody, r
     binding = _binding(topic, envelope.subject)
     if binding is None:
         raise KeyError((topic, envelope.subject))
-    nonces = stream.nonces
-    if not (isinstance(body, Rejection) and body.reason in NO_STANDING):
-        key, number = nonce_key(envelope.actor, envelope.nonce)
-        if number > nonces.get(key, -1):
-            nonces = {**nonces, key: number}
+    nonces = nonces_after(stream.nonces, envelope, body)
     state = binding.evolve(stream.state, body, envelope.at)
     return replace(stream, state=state, sequence=envelope.sequence, previous=record_hash, nonces=nonces)

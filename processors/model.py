@@ -23,7 +23,11 @@ def job_subject(job_id: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command whose signature, signer's key, clock, nonce and role have been checked by the kernel."""
+    """A command whose signature, signer's key, clock, nonce and role have been checked by the kernel.
+
+    `at` (ms) is when the broker appended it, not the time that its signer wrote into it: whatever starts or ends a
+    period (attempts, tallies, locks, cooldowns) is measured on one clock that no signer sets.
+    """
 
     body: CommandBody
     id: bytes

@@ -52,16 +52,21 @@ def adjustment_mark(reason: str, job_id: bytes, attempt: int) -> bytes:
     return mark("reputation", reason, job_id, attempt)
 
 
+def _paid_for(state: Worker) -> Worker:
+    # A suspension ends the run that it punished. Nothing else does but a job done: one could register out of it.
+    return replace(state, failures=0) if state.suspended else state
+
+
 def evolve(state: Worker, body: EventBody, at: int) -> Worker:
     """The worker after one more of its events."""
     match body:
         case WorkerRegistered(tier=tier, payment_key=key, job_types=job_types, slots=slots, attested=attested):
-            joined = replace(state, registered=True, online=True, suspended=False, failures=0)
+            joined = replace(_paid_for(state), registered=True, online=True, suspended=False)
             return replace(
                 joined, tier=tier, payment_key=key, job_types=tuple(job_types), slots=slots, attested=attested
             )
         case WorkerDeparted():
-            return replace(state, registered=False, online=False, suspended=False)
+            return replace(_paid_for(state), registered=False, online=False, suspended=False)
         case WorkerWentOffline(reason=reason):
             return replace(state, online=False, suspended=reason == REPEATED_FAILURES)
         case WorkerReturned():

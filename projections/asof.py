@@ -2,19 +2,20 @@
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bitsage.schemas.types import ZERO_HASH
 from bitsage.streams.log import Log, Record
 from bitsage.streams.topics import TOPICS, topic_name
 
 from . import feed
 from .errors import BadAsOf
 from .projection import Projection
-from .records import Trust, short_topic
+from .records import Checked, Trust, check, short_topic
 from .schema import Model
 from .store import Place
 
@@ -26,7 +27,8 @@ _MAX_OFFSET = 1 << 62
 class AsOf:
     """Where each partition's prefix ends: at `time` (ms, still included), or before `offset`, or before `offsets`.
 
-    The time is the record's in the log; a partition's prefix ends with its first later record.
+    The time is the record's in the log; a partition's prefix ends with its first later event. A later record that is no
+    event of the network, or a copy of one, ends nothing: a stranger may write it, with any time.
     """
 
     time: int | None = None
@@ -100,20 +102,50 @@ def as_of(
         yield past
 
 
+class _Prefix:
+    """Chooses the records of every partition that lie within the bound."""
+
+    def __init__(self, places: Iterable[tuple[str, int]], bound: AsOf, authenticate: Trust | None) -> None:
+        self.still_open = set(places)
+        self._bound = bound
+        self._authenticate = authenticate
+        #: (topic, subject) -> sequence and hash of its last event
+        self._heads: dict[tuple[str, str], tuple[int, str]] = {}
+
+    def choose(self, records: Iterable[Record]) -> Iterator[Checked]:
+        """The records that are folded, checked."""
+        for record in records:
+            place = (record.topic, record.partition)
+            if place not in self.still_open:
+                continue
+            one = check(record, self._authenticate)
+            # Asked for every record: it moves the heads.
+            genuine = self._is_next(one) or self._bound.time is None
+            if self._bound.covers((short_topic(record.topic), record.partition), record):
+                yield one
+            elif genuine:
+                self.still_open.discard(place)
+
+    def _is_next(self, one: Checked) -> bool:
+        if one.code or one.event is None:
+            return False
+        envelope = one.event.envelope
+        key = (one.topic, envelope.subject)
+        sequence, chain = self._heads.get(key, (0, ZERO_HASH.hex()))
+        if envelope.sequence != sequence + 1 or envelope.previous.hex() != chain:
+            return False
+        self._heads[key] = (envelope.sequence, one.chain)
+        return True
+
+
 def _fold(log: Log, past: Projection, bound: AsOf, authenticate: Trust | None, progress: feed.Progress | None) -> None:
-    still_open = {(topic_name(topic), partition) for topic, partition in feed.places(past.model.topics)}
-    reader = log.reader(dict.fromkeys(still_open, 0), follow=False)
+    places = {(topic_name(topic), partition) for topic, partition in feed.places(past.model.topics)}
+    prefix = _Prefix(places, bound, authenticate)
+    reader = log.reader(dict.fromkeys(places, 0), follow=False)
     try:
         total, done = sum(reader.end_offsets().values()), 0
-        while still_open and (records := reader.read(feed.BATCH, 5.0)):
-            kept = []
-            for record in records:
-                key = (record.topic, record.partition)
-                if key in still_open and bound.covers((short_topic(record.topic), record.partition), record):
-                    kept.append(record)
-                else:
-                    still_open.discard(key)
-            feed.deliver(kept, [past.store], authenticate)
+        while prefix.still_open and (records := reader.read(feed.BATCH, 5.0)):
+            feed.fold_into(past.store, prefix.choose(records))
             done += len(records)
             if progress is not None:
                 progress(done, max(total, done))

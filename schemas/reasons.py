@@ -118,9 +118,17 @@ INPUT_REASONS: dict[str, str] = {
     "size": "the size is none of the supported ones; choose one of the job type's table",
     "seed": "the seed is not an integer of 64 bits; give another",
     "matrix_format": "a matrix is not a two-dimensional integer array in the .npy format; send it in that format",
-    "matrix_shape": "the matrices are not square and of one supported size; send others",
+    "matrix_shape": "the matrices do not fit each other, or a side is not 1 to 1024 long; send others",
     "matrix_range": "a matrix entry is not in 0..p-1 with p = 2^31 - 1; reduce the entries first",
     "matrix_hash": "a matrix does not have the hash that the input names; send the right one",
+    "model": "no model has the hash that the input names; name the hash that docs/inference.md gives",
+    "images": "the images are not integers of the model's size and range, or too many; send others",
+    "bytes_encoding": "a field of bytes is not base64; encode it so",
+    "program": "the program is neither valid assembly nor a valid program file; sage vm asm says what is wrong",
+    "words": "the input tape is not made of words in 0..p-1 with p = 2^31 - 1, or is too long; correct it",
+    "cycles": "the cycle limit is out of range; choose one of the job type's range",
+    "trap": "the program stops without reaching HALT; run it with sage vm run",
+    "job_type_failed": "the job type's own code failed on the input; its author has to mend it",
     "job_input_invalid": "the job type does not accept the input; compare it with the job type's schema",
 }
 

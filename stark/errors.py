@@ -18,6 +18,7 @@ REFUSAL_REASONS: dict[str, str] = {
     "config_mismatch": "the proof was made with another configuration than the expected one",
     "lifting_without_preprocessed": "a lifting size is set although there is no preprocessed column",
     "preprocessed_tree_too_low": "the preprocessed tree is lower than the other trees and no lifting size is set",
+    "mask_not_periodic": "a column below the lifting size is read at three or more rows, which is not sound",
     "tree_heights_differ": "the trees do not come out at one height",
     "security_too_low": "the parameters give fewer security bits than required",
     "preprocessed_root_unpinned": "the AIR has preprocessed columns but the parameters do not pin their root",

@@ -65,8 +65,8 @@ def make_layout(air: Air, params: Params, *, strict: bool = True) -> Layout:
     """Derive the layout.
 
     Raises ProofRefused when the parameters do not fit the AIR or describe a shape that version 2.3 of the
-    protocol cannot verify.  `strict=False` lets the two shapes of section 19 through, which the Rust prover
-    emits and its verifier refuses; only tests of the prover use it.
+    protocol cannot verify or cannot verify soundly.  `strict=False` lets the two shapes of section 19 through,
+    which the Rust prover emits and its verifier refuses, and the masks of `_check_masks`; only tests use it.
     """
     _check_params(air, params)
     trees = [
@@ -82,6 +82,8 @@ def make_layout(air: Air, params: Params, *, strict: bool = True) -> Layout:
     degree_log = lifting_log - params.config.log_blowup_factor
     if lifting_log > MAX_DOMAIN_LOG or degree_log < largest:
         raise ProofRefused("config_invalid", f"an evaluation domain of log size {lifting_log} is out of range")
+    if strict:
+        _check_masks(trees, degree_log)
     return Layout(tuple(trees), heights, lifting_log, degree_log, largest + 1, _fri_steps(params, degree_log))
 
 
@@ -137,6 +139,18 @@ def _heights(trees: list[tuple[Column, ...]], params: Params, strict: bool) -> t
     if lifting < max(natural):
         raise ProofRefused("config_invalid", f"lifting_log_size must be at least {max(natural)}")
     return tuple(lifting if tree else 0 for tree in trees)
+
+
+def _check_masks(trees: list[tuple[Column, ...]], degree_log: int) -> None:
+    """Refuse columns of three and more offsets below the lifting size.
+
+    Only a column with exactly two samples is proven to be the lift of a shorter one (section 10).  A column with
+    one sample may differ between the 2^(mx-n) copies of a row, which is harmless: every copy satisfies the row's
+    constraints.  With three offsets it may instead be one cycle of 2^mx rows, so that constraints across rows
+    hold that no trace of 2^n rows satisfies.
+    """
+    if any(len(column.mask) > 2 and column.log_size != degree_log for tree in trees for column in tree):
+        raise ProofRefused("mask_not_periodic")
 
 
 def _fri_steps(params: Params, degree_log: int) -> tuple[int, ...]:

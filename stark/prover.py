@@ -24,6 +24,7 @@ from .numpy_backend import NumpyBackend
 from .params import Params, Trace
 from .proof import FriLayer, Proof, ProofBundle
 from .row_check import check_columns, check_trace, composition_matches, explain_violation
+from .solve import solve_interaction
 from .transcript import Environment, run_checks, run_transcript
 from .vectors import U32
 
@@ -59,9 +60,10 @@ def prove(
     """Prove that the trace satisfies the AIR.
 
     `params` gives configuration, sizes and public values; the returned bundle's parameters also hold the
-    claimed sums, nonces and the preprocessed root.  `interaction` is needed when components have explicit
-    interaction columns.  `check=False` skips the prover's own checks of constraints and public checks and
-    `strict=False` its refusal of shapes that no verifier accepts: for tests of the verifier.
+    claimed sums, nonces and the preprocessed root.  `interaction` makes explicit interaction columns; without
+    it they are solved from the constraints (`solve`), where these determine them.  `check=False` skips the
+    prover's own checks of constraints and public checks and `strict=False` its refusal of shapes that no
+    verifier should accept: for tests of the verifier.
 
     Raises TraceInvalid when the trace violates a constraint, ProverError when shapes or sizes do not fit.
     """
@@ -161,7 +163,9 @@ class Prover:
                 }
                 self._logup[index], claimed = self.backend.logup_columns(env, index, columns)
             sums.append(claimed)
-        if self.params.claimed_sums and self.params.claimed_sums != tuple(sums) and self._check:
+        # A claimed sum of 0 beside lookups stands for one that the prover shall find (section 20).
+        given = zip(self.params.claimed_sums, sums, strict=True) if self.params.claimed_sums else ()
+        if self._check and any(said not in (ZERO, made) for said, made in given):
             raise TraceInvalid("the trace's claimed sums differ from the parameters'")
         return tuple(sums)
 
@@ -172,8 +176,9 @@ class Prover:
 
     def _explicit_columns(self, env: Environment) -> list[list[U32]]:
         if self._interaction is None:
-            raise ProverError("the AIR has explicit interaction columns: an interaction maker is needed")
-        made = [list(columns) for columns in self._interaction(env.challenges)]
+            made = solve_interaction(env, self.trace)
+        else:
+            made = [list(columns) for columns in self._interaction(env.challenges)]
         for component, columns, log_size in zip(self.air.components, made, self.params.log_sizes, strict=True):
             check_columns(columns, [log_size] * len(component.interaction), f"interaction of {component.name!r}")
         return made

@@ -221,5 +221,5 @@ def check_shape(layout: Layout, params: Params, proof: Proof) -> None:
         felts += layer.fri_witness
     if not all(map(is_canonical, (*felts, *proof.last_coeffs))):
         raise ProofRefused("non_canonical")
-    if any(value >= P for tree in proof.queried_values for column in tree for value in column):
+    if any(not 0 <= value < P for tree in proof.queried_values for column in tree for value in column):
         raise ProofRefused("non_canonical")

@@ -211,7 +211,7 @@ def redrive(
         ClientLost: the outcome is unknown; look at what still waits.
     """
     if seals is None and sealer is not None:
-        seals = SealCheck([sealer.public_key])
+        seals = sealer.check()
     letters = [letter for letter in waiting(log, seals) if letter.key == key and letter.topic in origins]
     back = 0
     for partition in sorted({letter.partition for letter in letters}):

@@ -1,5 +1,6 @@
 """Reading committed records from given offsets: no group, no side effect."""
 
+import contextlib
 import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
@@ -8,7 +9,7 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # not in its __all__
 
 from .errors import BrokerUnreachable, HistoryLost, TopicDrift
-from .log import Place, Record
+from .log import Headers, Place, Record
 
 EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LEADERLESS: Final = (
@@ -20,6 +21,8 @@ _LEADERLESS: Final = (
     KafkaError.UNKNOWN_LEADER_EPOCH,
 )
 _ABSENT: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
+#: Stands for the headers of a record of which one name is not UTF-8.
+UNREADABLE_HEADERS: Final[Headers] = (("bitsage-unreadable-headers", None),)
 LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
@@ -57,6 +60,9 @@ def offsets_of(
             if code not in _LEADERLESS or time.monotonic() > deadline:
                 raise BrokerUnreachable(unreachable(settings, error)) from None
             time.sleep(0.1)
+            # Only a metadata request renews the leader epochs that the client keeps.
+            with contextlib.suppress(KafkaException):
+                admin.list_topics(timeout=min(timeout, 5.0))
 
 
 def unreachable(settings: Mapping[str, Any], error: KafkaException) -> str:
@@ -65,8 +71,13 @@ def unreachable(settings: Mapping[str, Any], error: KafkaException) -> str:
 
 
 def to_record(message: Any) -> Record:
-    """A consumed message as a Record."""
-    headers = tuple((name, value) for name, value in (message.headers() or ()))
+    """A consumed message as a Record; headers that cannot be read leave `UNREADABLE_HEADERS` in their place."""
+    try:
+        headers: Headers = tuple((name, value) for name, value in (message.headers() or ()))
+    # Anybody can write a name that is not UTF-8. The binding then raises one of these, and no reader would ever get past
+    # the record; without its headers it has no seal, and a command does not need any.
+    except (UnicodeDecodeError, SystemError):
+        headers = UNREADABLE_HEADERS
     stamp = message.timestamp()[1]
     return Record(
         message.topic(), message.partition(), message.offset(), stamp, message.key(), message.value(), headers
@@ -167,6 +178,15 @@ class KafkaReader:
     def _finished(self) -> bool:
         return self._ends is not None and all(self._positions[p] >= end for p, end in self._ends.items())
 
+    def high_watermarks(self) -> dict[Place, int]:
+        """The ends, open transactions included."""
+        return self._offsets(LATEST, isolation=IsolationLevel.READ_UNCOMMITTED)
+
+    def has_read(self, ends: Mapping[Place, int]) -> bool:
+        """Whether everything below these ends has been read."""
+        self._advance()
+        return all(self._positions[place] >= end for place, end in ends.items())
+
     def end_offsets(self) -> dict[Place, int]:
         """The last stable offsets."""
         return self._offsets(LATEST, isolation=IsolationLevel.READ_COMMITTED)
@@ -175,10 +195,7 @@ class KafkaReader:
         """The ends once no transaction is open."""
         deadline = time.monotonic() + 120
         while True:
-            ends, high = (
-                self.end_offsets(),
-                self._offsets(LATEST, isolation=IsolationLevel.READ_UNCOMMITTED),
-            )
+            ends, high = self.end_offsets(), self.high_watermarks()
             # Asked second, the high watermark can only be the larger.
             if ends == high:
                 return ends

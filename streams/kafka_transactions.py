@@ -5,6 +5,7 @@ fences what may still be under way (librdkafka has no KIP-890 yet).
 """
 
 import contextlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from .log import Outgoing, Place
 from .topics import LARGE_RECORD_BYTES
 
 TRANSACTION_SECONDS: Final = 20.0
+OFFSETS_SECONDS: Final = 10.0
 _TOO_LARGE: Final = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE)
 
 Delivered = Callable[[KafkaError | None, Any], None]
@@ -23,6 +25,7 @@ Delivered = Callable[[KafkaError | None, Any], None]
 def transactional_settings(settings: Mapping[str, Any], transactional_id: str) -> dict[str, Any]:
     """The producer's settings for exactly-once output."""
     return {
+        "reconnect.backoff.max.ms": 1_000,
         **settings,
         # Back-to-back transactions meet the markers of the one before; the default back-off of 100 ms would be their pace.
         "retry.backoff.ms": 2,
@@ -100,7 +103,7 @@ class TransactionalProducer:
                 raise KafkaException(failed[0][1])
             if offsets:
                 places = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
-                self._producer.send_offsets_to_transaction(places, member, TRANSACTION_SECONDS)
+                self._send_offsets(places, member)
         except KafkaException as error:
             self._abort(error, failed)
         except SystemError as error:
@@ -109,6 +112,27 @@ class TransactionalProducer:
                 raise
             self._abort(error.__cause__, failed)
         self._end()
+
+    def _send_offsets(self, places: list[TopicPartition], member: Any) -> None:
+        """Ask for the offsets, giving up by our own clock: librdkafka's time-out is not kept (its issue 5456)."""
+        failure: list[BaseException] = []
+
+        def ask() -> None:
+            try:
+                self._producer.send_offsets_to_transaction(places, member, TRANSACTION_SECONDS)
+            # Raised again in the thread that asked.
+            except BaseException as error:  # noqa: BLE001
+                failure.append(error)
+
+        asking = threading.Thread(target=ask, name="send-offsets", daemon=True)
+        asking.start()
+        asking.join(OFFSETS_SECONDS)
+        if asking.is_alive():
+            # The call still holds the producer: no abort is possible, the next one with its id fences it.
+            self._open = False
+            raise ClientLost("the group's coordinator did not answer in time")
+        if failure:
+            raise failure[0]
 
     def _write(self, index: int, record: Outgoing, failed: list[tuple[int, KafkaError]]) -> None:
         def delivered(error: KafkaError | None, _message: Any) -> None:

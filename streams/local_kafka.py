@@ -165,10 +165,19 @@ class LocalKafka:
                     return self._join(last)
                 self._progress("stopping a broker that was left over")
                 self._stop()
+            self._bury()
             cluster_id = cluster_id_of(self.folder) or format_data(self.folder, runtime)
             write_logging(self.folder)
             self._launch(runtime, cluster_id, last, detached)
         return self
+
+    def _bury(self) -> None:
+        """Wait for a broker of this process that somebody killed, and end its guard."""
+        if self._guard is not None:
+            dismiss_guard(self._guard)
+        if self._process is not None:
+            self._process.wait()
+        self._guard = self._process = self._state = None
 
     def _join(self, state: BrokerState) -> Self:
         if cluster_id_at(state.bootstrap, 10.0) != state.cluster_id:
@@ -251,9 +260,9 @@ class LocalKafka:
 
     def _stop(self, only: int | None = None) -> bool:
         """`stop` for a caller that holds the lock; `only`: leave a broker with another pid alone."""
+        state, process = read_state(self.folder), self._process
         if self._guard is not None:
             dismiss_guard(self._guard)
-        state, process = read_state(self.folder), self._process
         self._guard = self._process = self._state = None
         ran = state is not None and only in (None, state.pid) and state.running(self.folder)
         if state is not None and ran:

@@ -17,6 +17,9 @@ from .local_kafka_process import alive, command_line
 from .topics import LARGE_RECORD_BYTES
 
 HOST: Final = "127.0.0.1"
+#: Nobody reads past an open transaction, and anybody may open one: the broker ends it after this time. It is above what
+#: the coordinator's own transactions take (30 s).
+TRANSACTION_MAX_MS: Final = 60_000
 _SETTINGS: Final = f"""\
 process.roles=broker,controller
 node.id=1
@@ -37,6 +40,7 @@ share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+transaction.max.timeout.ms={TRANSACTION_MAX_MS}
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 auto.create.topics.enable=false
 broker.session.timeout.ms=3000

@@ -85,6 +85,16 @@ class Reader(Protocol):
     def end_offsets(self) -> dict[Place, int]:
         """The last stable offset of each partition now."""
 
+    def high_watermarks(self) -> dict[Place, int]:
+        """The end of each partition now, open transactions included.
+
+        Raises:
+            BrokerUnreachable: no broker answered.
+        """
+
+    def has_read(self, ends: Mapping[Place, int]) -> bool:
+        """Whether `read` has returned everything below these ends that it ever will."""
+
     def settled_ends(self) -> dict[Place, int]:
         """The end of each partition once no transaction is open in it (waits for that)."""
 

@@ -16,7 +16,7 @@ from .deadletters import dead_letter
 from .errors import BrokerUnreachable, ClientLost, PermanentFailure, RecordTooLarge, TransactionAborted
 from .log import Log, Outgoing, Place, ProcessorClient, Record
 from .parked import ParkedKeys
-from .seal import SealCheck, Sealer
+from .seal import Sealer
 
 logger = structlog.get_logger(__name__)
 _POLL_S: Final = 0.25
@@ -98,7 +98,7 @@ class Loop:
         self._sealer = sealer
         self._never_parked = never_parked
         self._partitions: set[int] = set()
-        self._parked = ParkedKeys(log, None if sealer is None else SealCheck([sealer.public_key]))
+        self._parked = ParkedKeys(log, None if sealer is None else sealer.check())
         #: (topic, partition, offset) of records whose answer no topic takes
         self._unanswerable: set[tuple[str, int, int]] = set()
         self._failures = 0

@@ -251,6 +251,15 @@ class MemoryReader:
         """The last stable offsets."""
         return {place: self._log.stable_end(place) for place in self._positions}
 
+    def high_watermarks(self) -> dict[Place, int]:
+        """The ends, open transactions included."""
+        with self._log.lock:
+            return {place: self._log.end_of(place) for place in self._positions}
+
+    def has_read(self, ends: Mapping[Place, int]) -> bool:
+        """Whether everything below these ends has been read."""
+        return all(self._positions[place] >= end for place, end in ends.items())
+
     def settled_ends(self) -> dict[Place, int]:
         """The ends once no transaction is open."""
         while True:

@@ -12,7 +12,7 @@ BETA = 0x6F21413EFBE40DE150E596D72F7A8C5609AD26C15C915C1F4CDFCB99CEE9E89
 
 #: What the curve's ECDSA signs is shorter than its order.
 MESSAGE_BITS = 250
-#: The ECDSA of the curve takes r, and the inverse of s, below this bound only.
+#: The ECDSA of the curve takes r, s and the inverse of s below this bound only.
 ECDSA_BOUND = 2**251
 
 

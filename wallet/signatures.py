@@ -46,7 +46,7 @@ def verify_command(
     x = int.from_bytes(public_key, "big")
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
     # The library panics, with a trace on stderr, on every value that these checks keep from it.
-    if not (0 < r < ECDSA_BOUND and 0 < s < ORDER and pow(s, -1, ORDER) < ECDSA_BOUND and is_public_key(x)):
+    if not (0 < r < ECDSA_BOUND and 0 < s < ECDSA_BOUND and pow(s, -1, ORDER) < ECDSA_BOUND and is_public_key(x)):
         return False
     try:
         message = command_hash(chain_id, command_type, subject, payload_hash, nonce)

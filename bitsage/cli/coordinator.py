@@ -117,11 +117,18 @@ add_balance_command(app, CLIENT)
 
 @app.command("submit-job", epilog="Example: sage-coordinator submit-job --type matmul --size 1024 --wait")
 def submit_job(
-    job_type: Annotated[str, typer.Option("--type", help="Job type: matmul.")],
+    job_type: Annotated[str, typer.Option("--type", help="Job type: matmul, inference, or one of `sage job-types`.")],
     size: Annotated[int | None, typer.Option("--size", help="Size of the generated input: 16, 32, ... 1024.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of the generated input; default: random.")] = None,
     a: Annotated[Path | None, typer.Option("--a", metavar="A.npy", help="Left matrix, instead of --size.")] = None,
     b: Annotated[Path | None, typer.Option("--b", metavar="B.npy", help="Right matrix.")] = None,
+    images: Annotated[
+        str | None,
+        typer.Option("--images", metavar="FILE.npy|digits:0-15", help="Images for inference: 1 to 256, 8 by 8 pixels."),
+    ] = None,
+    input_file: Annotated[
+        Path | None, typer.Option("--input", metavar="FILE.json", help="The whole input, of any job type.")
+    ] = None,
     max_cost: Annotated[str, typer.Option("--max-cost", metavar="SAGE", help="Most that the job may cost.")] = "10",
     tier: Annotated[str, typer.Option("--tier", metavar="TIER|MODEL", help="Least GPU tier; default: any.")] = "",
     priority: Annotated[int, typer.Option("--priority", help="0 to 10; higher comes first.")] = 0,
@@ -148,6 +155,8 @@ def submit_job(
         seed=seed,
         a=a,
         b=b,
+        images=images,
+        input=input_file,
         max_cost=max_cost,
         tier=tier,
         priority=priority,

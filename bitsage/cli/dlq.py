@@ -140,7 +140,7 @@ def redrive_key(
 
 
 def _sealer(anchor: "Network", wallet: str, password: str | None, password_file: Path | None) -> Sealer:
-    sealer = Sealer(load_key(wallet, password, password_file).seal_secret)
+    sealer = Sealer(load_key(wallet, password, password_file).seal_secret, anchor.chain_id)
     if sealer.public_key.hex() != anchor.seal_key:
         raise InputError("not_the_coordinator", f"the wallet {wallet} is not that of this network's coordinator")
     return sealer

@@ -44,6 +44,8 @@ EXITS: dict[str, int] = {
     "bitsage.obelysk.errors.ObelyskError": BAD_INPUT,
     "bitsage.stark.errors.StarkError": REFUSED,
     "bitsage.stark.errors.ProofUnreadable": BAD_INPUT,
+    "bitsage.opencl.errors.DeviceError": REFUSED,
+    "bitsage.opencl.errors.DeviceUnknown": BAD_INPUT,
     "bitsage.privacy.errors.PrivacyError": REFUSED,
     "confluent_kafka.error.KafkaException": UNREACHABLE,
     "cimpl.KafkaException": UNREACHABLE,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from bitsage.nodes.client import Answer, Client
 from bitsage.nodes.errors import CommandRefused, NotConfigured
-from bitsage.nodes.network import Network, read_network, write_network
-from bitsage.streams.seal import Sealer
+from bitsage.nodes.network import Network, new_chain_id, read_network, write_network
+from bitsage.streams.seal import seal_key
 from bitsage.wallet import Key, format_address
 
 from .context import config
@@ -42,10 +42,10 @@ def found_network(
 def _network(key: Key, like: Network | None) -> Network:
     settings = config()
     return Network(
-        chain_id=settings.chain_id if like is None else like.chain_id,
+        chain_id=(settings.chain_id or new_chain_id()) if like is None else like.chain_id,
         authority=format_address(key.address),
         authority_key="0x" + key.public_key.hex(),
-        seal_key=Sealer(key.seal_secret).public_key.hex(),
+        seal_key=seal_key(key.seal_secret).hex(),
         parameters=settings.parameters() if like is None else like.parameters,
     )
 

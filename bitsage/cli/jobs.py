@@ -13,7 +13,7 @@ from bitsage.errors import InputError
 from bitsage.nodes.client import Answer, Client, fresh_seed
 from bitsage.nodes.errors import AnswerTimeout
 from bitsage.nodes.jobwork import job_input, judge
-from bitsage.obelysk import get_job_type
+from bitsage.obelysk import get_job_type, read_input
 from bitsage.processors.model import job_subject
 from bitsage.schemas.events import (
     ConsensusReached,
@@ -36,6 +36,7 @@ from .shared import gpu_tier
 LIFE = ("accounts", "workers", "jobs", "proofs", "votes")
 _DURATION = re.compile(r"(\d{1,9})(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DIGITS = "digits:"
 _MAX_FILE = 64 << 20
 #: How long a job that is over may take to be paid for or refunded, and one that nobody has heard of to appear.
 _SETTLE_S, _UNKNOWN_S = 10.0, 15.0
@@ -50,6 +51,8 @@ class Wish:
     seed: int | None
     a: Path | None
     b: Path | None
+    images: str | None
+    input: Path | None
     max_cost: str
     tier: str
     priority: int
@@ -75,7 +78,23 @@ class Wish:
         )
 
     def _request(self) -> dict[str, Any]:
-        get_job_type(self.type)
+        job_type = get_job_type(self.type)
+        given = [n for n in ("size", "seed", "a", "b", "images", "input") if getattr(self, n) is not None]
+        if self.input is not None:
+            _alone("input", given)
+            return read_input(job_type.input_schema, _text(self.input))
+        if self.images is not None:
+            _alone("images", given)
+            if self.type != "inference":
+                raise InputError("bad_argument", "--images goes with --type inference")
+            return _images_request(self.images)
+        if self.type == "inference":
+            raise InputError("bad_argument", "an inference job needs --images FILE.npy or --images digits:0-15")
+        if self.type != "matmul":
+            raise InputError("bad_argument", f"a job of the type {self.type} needs its input as --input FILE.json")
+        return self._matrices()
+
+    def _matrices(self) -> dict[str, Any]:
         if self.a is not None and self.b is not None:
             if self.size is not None or self.seed is not None:
                 raise InputError(
@@ -87,6 +106,28 @@ class Wish:
         if self.size is None:
             raise InputError("bad_argument", "a job needs --size N, or its matrices as --a A.npy --b B.npy")
         return {"size": self.size, "seed": fresh_seed() if self.seed is None else self.seed}
+
+
+def _alone(option: str, given: list[str]) -> None:
+    if len(given) > 1:
+        others = ", ".join(f"--{n}" for n in given if n != option)
+        raise InputError("bad_argument", f"--{option} is the whole input: {others} does not go with it")
+
+
+def _images_request(images: str) -> dict[str, Any]:
+    from bitsage.obelysk.inference import default_model
+
+    model = default_model().hash.hex()
+    if images.startswith(_DIGITS):
+        return {"model": model, "digits": images.removeprefix(_DIGITS)}
+    return {"model": model, "images": _read(Path(images))}
+
+
+def _text(file: Path) -> str:
+    try:
+        return _read(file).decode()
+    except UnicodeDecodeError:
+        raise InputError("file_error", f"{file} is not UTF-8 text") from None
 
 
 def _read(file: Path) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import structlog
 
 from bitsage.errors import InputError
+from bitsage.obelysk import JOB_TYPES
 from bitsage.schemas.types import EventBody
 from bitsage.streams.errors import BrokerUnreachable, ClientLost, StreamError, TransactionAborted
 from bitsage.streams.log import Log
@@ -67,6 +68,8 @@ def serve(name: str, make: Callable[[Log], Node]) -> None:
     """
     settings = config()
     logs.set_up(settings.log.level, settings.log.format)
+    for sentence in JOB_TYPES.problems.values():
+        logger.warning("job_type_unusable", why=sentence)
     stopper = _Stopper()
     log = open_log()
     with _signals(stopper), structlog.contextvars.bound_contextvars(node=name):

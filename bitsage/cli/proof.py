@@ -6,9 +6,8 @@ Exit codes: 0 accepted or done, 1 refused (or the trace does not satisfy the AIR
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from blake3 import blake3
@@ -17,77 +16,23 @@ from bitsage.stark import (
     Air,
     Params,
     Proof,
-    ProofBundle,
     ProofRefused,
     ProofUnreadable,
     ProverError,
     Trace,
     prove,
-    read_proof,
     reader,
     verify,
 )
-from bitsage.stark.proof_binary import MAGIC
+
+from .proof_export import export_air_command
+from .proof_files import REFUSED, UNREADABLE, Form, encode, load, read_file, statement, stop, write_file
 
 proof_app = typer.Typer(help="Verify, make, show and convert STARK proofs.", no_args_is_help=True)
-
-REFUSED = 1
-UNREADABLE = 2
-_MAX_FILE = 1 << 23
 
 ProofPath = Annotated[Path, typer.Argument(metavar="PROOF", help="Proof or bundle, as JSON or compact binary.")]
 AirOption = Annotated[Path, typer.Option("--air", metavar="AIR.json", help="The AIR, in the form stwo-air-graph/1.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
-
-class Form(StrEnum):
-    """Forms of a proof file."""
-
-    json = "json"
-    binary = "binary"
-    bundle = "bundle"
-
-
-def _stop(code: int, message: str, as_json: bool = False, **fields: Any) -> NoReturn:
-    if as_json:
-        typer.echo(json.dumps({"accepted": False, **fields, "error": message}))
-    else:
-        typer.echo(message, err=True)
-    raise typer.Exit(code)
-
-
-def _read(path: Path, limit: int = _MAX_FILE) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise ProofUnreadable(f"{path}: {error.strerror or 'cannot be read'}") from None
-    if len(data) > limit:
-        raise ProofUnreadable(f"{path}: more than {limit} bytes")
-    return data
-
-
-def _load(path: Path) -> tuple[Params | None, Proof]:
-    """A proof with its parameters where the file is a bundle."""
-    data = _read(path)
-    if data[: len(MAGIC)] == MAGIC:
-        return None, read_proof(data)
-    value = reader.parse(data, str(path), _MAX_FILE)
-    if isinstance(value, dict) and "proof" in value:
-        known = {key: value[key] for key in ("params", "proof") if key in value}
-        if "params" not in known:
-            return None, Proof.from_json(known["proof"])
-        bundle = ProofBundle.from_json(known)
-        return bundle.params, bundle.proof
-    return None, Proof.from_json(value)
-
-
-def _parameters(path: Path | None, bundled: Params | None) -> Params:
-    if path is not None:
-        return Params.from_json(_read(path))
-    if bundled is None:
-        raise ProofUnreadable("the proof comes without parameters: give --params PARAMS.json")
-    return bundled
 
 
 @proof_app.command("verify")
@@ -95,7 +40,10 @@ def verify_command(
     proof: ProofPath,
     air: AirOption,
     params: Annotated[
-        Path | None, typer.Option("--params", metavar="PARAMS.json", help="Default: those of the bundle.")
+        Path | None,
+        typer.Option(
+            "--params", metavar="PARAMS.json", help="What is claimed. Without it the bundle itself says what it claims."
+        ),
     ] = None,
     required_bits: Annotated[int, typer.Option(min=0, help="Refuse fewer conjectured security bits.")] = 0,
     allow_unpinned_preprocessed: Annotated[
@@ -106,28 +54,32 @@ def verify_command(
 ) -> None:
     """Verify a proof: exit 0 accepted, 1 refused with the reason, 2 unreadable.
 
+    With --params and a bundle, only the claimed sums of lookups and the interaction nonces come from the bundle.
+
     Example: sage proof verify --air matmul.air.json --params job.params.json job.proof --required-bits 96
     """
     try:
-        graph = Air.from_json(_read(air))
-        bundled, parsed = _load(proof)
+        graph = Air.from_json(read_file(air))
+        bundled, parsed = load(proof)
         verified = verify(
             graph,
-            _parameters(params, bundled),
+            statement(graph, params, bundled),
             parsed,
             required_bits=required_bits,
             allow_unpinned_preprocessed=allow_unpinned_preprocessed,
         )
     except ProofRefused as error:
-        _stop(REFUSED, f"refused: {error}", as_json, reason=error.reason, detail=error.detail)
+        stop(REFUSED, f"refused: {error}", as_json, reason=error.reason, detail=error.detail)
     except ProofUnreadable as error:
-        _stop(UNREADABLE, f"unreadable: {error}", as_json, reason="unreadable")
+        stop(UNREADABLE, f"unreadable: {error}", as_json, reason="unreadable")
+    claim = "given" if params is not None else "bundle"
     if as_json:
         roots = [root.hex() for root in verified.commitments]
-        result = {"accepted": True, "air": verified.air, "security_bits": verified.security_bits}
+        result = {"accepted": True, "air": verified.air, "security_bits": verified.security_bits, "claim": claim}
         typer.echo(json.dumps({**result, "digest": verified.digest.hex(), "commitments": roots}))
     else:
-        typer.echo(f"accepted: {verified.air}, {verified.security_bits} conjectured security bits")
+        whose = "" if params is not None else "; what is claimed, and the preprocessed root, are the bundle's own"
+        typer.echo(f"accepted: {verified.air}, {verified.security_bits} conjectured security bits{whose}")
 
 
 @proof_app.command("prove")
@@ -142,20 +94,22 @@ def prove_command(
 ) -> None:
     """Prove a trace: exit 0 done, 1 the trace does not satisfy the AIR, 2 unreadable input.
 
+    Explicit interaction columns are solved from the constraints; an AIR that does not determine them is refused.
+
     Example: sage proof prove --air air.json --params params.json --trace trace.json --out proof.json
     """
     try:
         made = prove(
-            Air.from_json(_read(air)),
-            Params.from_json(_read(params)),
-            Trace.from_json(_read(trace, reader.MAX_DOCUMENT)),
+            Air.from_json(read_file(air)),
+            Params.from_json(read_file(params)),
+            Trace.from_json(read_file(trace, reader.MAX_DOCUMENT)),
             progress=lambda stage, done, total: typer.echo(f"{done}/{total} {stage}", err=True),
         )
-        _write(out, _encode(made.params, made.proof, form))
+        write_file(out, encode(made.params, made.proof, form))
     except ProverError as error:
-        _stop(REFUSED, f"cannot be proven: {error}")
+        stop(REFUSED, f"cannot be proven: {error}")
     except ProofUnreadable as error:
-        _stop(UNREADABLE, f"unreadable: {error}")
+        stop(UNREADABLE, f"unreadable: {error}")
 
 
 @proof_app.command("show")
@@ -165,9 +119,9 @@ def show_command(proof: ProofPath, as_json: AsJson = False) -> None:
     Example: sage proof show job.proof
     """
     try:
-        _, parsed = _load(proof)
+        _, parsed = load(proof)
     except ProofUnreadable as error:
-        _stop(UNREADABLE, f"unreadable: {error}")
+        stop(UNREADABLE, f"unreadable: {error}")
     facts = _facts(parsed)
     if as_json:
         typer.echo(json.dumps(facts))
@@ -210,24 +164,11 @@ def convert_command(
     Example: sage proof convert job.proof job.json --to json
     """
     try:
-        params, parsed = _load(source)
-        _write(target, _encode(params, parsed, to))
+        bundled, parsed = load(source)
+        params = Params.from_json(bundled) if to is Form.bundle and bundled is not None else None
+        write_file(target, encode(params, parsed, to))
     except ProofUnreadable as error:
-        _stop(UNREADABLE, f"unreadable: {error}")
+        stop(UNREADABLE, f"unreadable: {error}")
 
 
-def _encode(params: Params | None, proof: Proof, form: Form) -> bytes:
-    if form is Form.binary:
-        return proof.to_bytes()
-    if form is Form.json:
-        return proof.to_json_bytes()
-    if params is None:
-        raise ProofUnreadable("a bundle needs the parameters, which this file does not have")
-    return json.dumps(ProofBundle(params, proof).to_json(), separators=(",", ":")).encode()
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise ProofUnreadable(f"{path}: {error.strerror or 'cannot be written'}") from None
+proof_app.command("export-air")(export_air_command)

@@ -164,7 +164,9 @@ of the four it came from. A key that does not exist is an error. In the file, do
 network, and everybody who takes part needs a copy of it. Amounts are base units, or SAGE with the unit written out.
 
 Not in the file, because they are secret or concern one call: `SAGE_PASSWORD` (the keystore's password), `SAGE_CONFIG`
-(another configuration file), `SAGE_DEBUG=1` (tracebacks), `SAGE_CACHE` (where downloaded jars are kept).
+(another configuration file), `SAGE_DEBUG=1` (tracebacks), `SAGE_CACHE` (where
+downloaded jars, compiled kernels and tuned block sizes are kept), `SAGE_DEVICE` (the device to prove on: a number or a part of
+a name as in `sage devices`, `cpu`, `gpu` or `numpy`).
 
 | key | default | environment | meaning |
 |---|---|---|---|
@@ -192,7 +194,7 @@ def code_tables() -> str:
 
 def error_codes() -> Iterator[tuple[str, str]]:
     """Code and meaning of every error class of the rooms that has a code of its own."""
-    for room in ("wallet", "schemas", "streams", "projections", "privacy", "nodes"):
+    for room in ("wallet", "schemas", "streams", "projections", "privacy", "opencl", "nodes", "obelysk"):
         module = import_module(f"bitsage.{room}.errors")
         for _, found in inspect.getmembers(module, inspect.isclass):
             code = vars(found).get("code")

@@ -6,6 +6,7 @@ import typer
 
 from . import output
 from .context import config, loaded, network, onlooker, open_log, wallet_name
+from .devices import devices
 from .dlq import dlq_app
 from .failures import REFUSED, Commands
 from .kafka import kafka_app
@@ -13,6 +14,7 @@ from .options import AsJson, Name, job_bytes, root
 from .projection import projection_app
 from .proof import proof_app
 from .topics import topics_app
+from .vm import vm_app
 
 app = typer.Typer(
     name="sage",
@@ -32,10 +34,14 @@ for name, child in {
     "dlq": dlq_app,
     "projection": projection_app,
     "proof": proof_app,
+    "vm": vm_app,
     "audit": audit_app,
     "account": account_app,
 }.items():
     app.add_typer(child, name=name)
+
+
+app.command("devices", epilog="Example: sage devices --json")(devices)
 
 
 @config_app.command("show", epilog="Example: sage config show --json")
@@ -56,6 +62,34 @@ def show_config(as_json: AsJson = False) -> None:
         return
     output.remark(f"file: {found.file or 'none'}")
     output.rows(("key", "value", "source", "meaning"), [(s.key, s.value, s.source, s.meaning) for s in settings])
+
+
+@app.command("job-types", epilog="Example: sage job-types --json")
+def job_types(as_json: AsJson = False) -> None:
+    """List the job types of this installation with the fields of their requests, and the plug-ins that cannot be used."""
+    from bitsage.obelysk import JOB_TYPES
+
+    if as_json:
+        document = {
+            name: {
+                "input": {
+                    field: {"kind": f.kind, "required": f.required, "meaning": f.meaning}
+                    for field, f in job_type.input_schema.items()
+                },
+                "required_bits": job_type.limits.required_bits,
+            }
+            for name, job_type in JOB_TYPES.items()
+        }
+        output.emit_json({"job_types": document, "problems": dict(JOB_TYPES.problems)})
+        return
+    table = [
+        (name, field, f.kind, "yes" if f.required else "", f.meaning)
+        for name, job_type in JOB_TYPES.items()
+        for field, f in job_type.input_schema.items()
+    ]
+    output.rows(("type", "field", "kind", "required", "meaning"), table)
+    for sentence in JOB_TYPES.problems.values():
+        output.remark(sentence)
 
 
 @app.command("watch", epilog="Example: sage watch 0123456789abcdef0123456789abcdef")

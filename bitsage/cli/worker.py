@@ -97,20 +97,42 @@ def _gpu_model(name: str) -> str | None:
 
 
 @app.command("start", epilog="Example: sage-worker start --name worker")
-def start(name: Name = None, password: Password = None, password_file: PasswordFile = None) -> None:
+def start(
+    name: Name = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", help="What proofs are made on, as `sage devices` lists it; default: the best there is."
+        ),
+    ] = None,
+) -> None:
     """Work: heartbeats, and every job that is assigned is run, proven and submitted. SIGTERM or Ctrl-C: finish, leave."""
+    from functools import partial
+
+    from bitsage.nodes.jobwork import prove_attempt
     from bitsage.nodes.worker import WorkerNode
+    from bitsage.opencl import choose
     from bitsage.schemas.events import WorkerDeparted, WorkerRegistered
 
     from .process import registered
 
     chosen = wallet_name(name, ROLE.name)
     key = load_key(chosen, password, password_file)
+    wanted = device or config().device
+    choose(wanted)  # An unknown device is a mistake to tell before any work is taken.
     joined = registered(key, WorkerRegistered, WorkerDeparted, "register first: sage-worker register")
     with output.bars() as bars:
         run_node(
             chosen,
-            lambda client, folder: WorkerNode(client, folder, slots=joined.slots, progress=bars.update),
+            lambda client, folder: WorkerNode(
+                client,
+                folder,
+                slots=joined.slots,
+                progress=bars.update,
+                produce=partial(prove_attempt, device=wanted),
+            ),
             key,
         )
 

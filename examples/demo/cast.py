@@ -14,7 +14,7 @@ from rich.console import Console
 import bitsage
 from bitsage.cli.events import line
 from bitsage.nodes.network import Network, write_network
-from bitsage.streams.seal import Sealer
+from bitsage.streams.seal import seal_key
 
 HERE = Path(__file__).parent
 FOLLOWED = ("accounts", "workers", "jobs", "proofs", "votes")
@@ -45,7 +45,7 @@ class Cast:
             chain_id="bitsage-demo",
             authority="0x" + authority.address.hex(),
             authority_key="0x" + authority.public_key.hex(),
-            seal_key=Sealer(authority.seal_secret).public_key.hex(),
+            seal_key=seal_key(authority.seal_secret).hex(),
             parameters=bitsage.Parameters(),
         )
         write_network(self.home / "network.json", network)

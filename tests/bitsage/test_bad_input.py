@@ -71,6 +71,16 @@ def failed(ran, code: str) -> str:
         ("sage-coordinator submit-job --type matmul --a none.npy", "bad_argument"),
         ("sage-coordinator submit-job --type matmul --a x --b y --size 64", "bad_argument"),
         ("sage-coordinator submit-job --type matmul --size 64", "not_configured"),
+        ("sage-coordinator submit-job --type matmul --images digits:0", "bad_argument"),
+        ("sage-coordinator submit-job --type inference", "bad_argument"),
+        ("sage-coordinator submit-job --type inference --size 64", "bad_argument"),
+        ("sage-coordinator submit-job --type inference --images digits:0 --size 64", "bad_argument"),
+        ("sage-coordinator submit-job --type inference --images digits:5-4", "input_images"),
+        ("sage-coordinator submit-job --type inference --images digits:0-256", "input_images"),
+        ("sage-coordinator submit-job --type inference --images none.npy", "file_error"),
+        ("sage-coordinator submit-job --type inference --input none.json", "file_error"),
+        ("sage-coordinator submit-job --type inference --input none.json --images digits:0", "bad_argument"),
+        ("sage-coordinator submit-job --type inference --images digits:0-15", "not_configured"),
         ("sage-coordinator wait-job 12", "bad_argument"),
         ("sage-coordinator cancel-job 0123456789abcdef0123456789abcdef", "keystore_missing"),
         ("sage-coordinator --bootstrap nonsense start", "bad_kafka_settings"),
@@ -90,6 +100,21 @@ def test_bad_input_ends_with_2_and_leaves_nothing(sh, home: Path, line: str, cod
 def test_a_file_that_is_no_matrix(sh, text: str) -> None:
     Path("a.npy").write_text(text, encoding="latin-1")
     failed(sh("sage-coordinator submit-job --type matmul --a a.npy --b a.npy", code=2), "input_matrix_format")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"model":5}', '{"model":"00","digits":"0"}', "\xff"])
+def test_a_file_that_is_no_input(sh, text: str) -> None:
+    Path("input.json").write_bytes(text.encode("latin-1"))
+    done = sh("sage-coordinator submit-job --type inference --input input.json --json", code=2)
+    assert done.json["error"]["code"] in ("input_fields", "input_model", "file_error")
+
+
+def test_the_job_types_of_the_installation(sh) -> None:
+    listed = sh("sage job-types --json").json
+    assert set(listed["job_types"]) >= {"inference", "matmul"}
+    assert listed["job_types"]["inference"]["input"]["images"]["kind"] == "bytes"
+    assert listed["problems"] == {}
+    assert "matmul" in sh("sage job-types").stdout
 
 
 NEED_A_BROKER = (
@@ -232,6 +257,19 @@ def test_init_founds_a_network_once(sh, home: Path) -> None:
     failed(sh("sage-coordinator init", code=2), "not_configured")
     wallet(home, "coordinator")
     failed(sh("sage-coordinator init", code=2), "not_configured")
+
+
+def test_two_networks_of_one_wallet_have_chain_ids_of_their_own(sh, home: Path) -> None:
+    """Otherwise what was signed or sealed on one could be copied to the other."""
+    chains = []
+    for _ in range(2):
+        found = sh("sage-coordinator init --no-words --json").json
+        assert json.loads((home / "network.json").read_text(encoding="utf-8"))["chain_id"] == found["chain_id"]
+        chains.append((found["authority"], found["chain_id"]))
+        (home / "network.json").unlink()
+    assert chains[0][0] == chains[1][0]
+    assert chains[0][1] != chains[1][1]
+    assert all(chain.startswith("bitsage-") and len(chain) == 24 for _, chain in chains)
 
 
 def test_a_damaged_network_file(sh, home: Path) -> None:

@@ -1,12 +1,16 @@
 """The commands against a whole network over the stand-in log: what they say when all goes well, and when it does not."""
 
+import io
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from testnetwork import TestNetwork, wait
 
 from bitsage.cli import jobs
+from bitsage.nodes.jobwork import job_input
+from bitsage.obelysk.inference import default_model
 from bitsage.schemas.parameters import SAGE
 
 
@@ -108,6 +112,23 @@ def start_worker(network: TestNetwork) -> None:
     from bitsage.nodes.worker import WorkerNode
 
     network.run(WorkerNode(Client(network.log, network.network, load_key("worker")), network.folder / "w"))
+
+
+def test_inference_and_any_input_are_submitted(sh, network: TestNetwork) -> None:
+    submit = "sage-coordinator submit-job --type inference --no-words --json --max-cost 1"
+    images = np.zeros((2, 8, 8), dtype=np.uint8)
+    np.save("images.npy", images)
+    Path("input.json").write_text(job_input({"model": default_model().hash.hex(), "images": npy_bytes(images)}))
+    for option in ("--images digits:0-3", "--images images.npy", "--input input.json"):
+        assert first(sh(f"{submit} {option}")) == "EscrowLocked"
+    rows = wait(lambda: rows if len(rows := sh("sage-coordinator list-jobs --json").json) == 3 else None)
+    assert {row["job_type"] for row in rows} == {"inference"}
+
+
+def npy_bytes(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
 
 
 def test_refused_jobs(sh, network: TestNetwork, monkeypatch) -> None:

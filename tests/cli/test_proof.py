@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from bitsage.cli.proof import proof_app
-from bitsage.stark import PcsConfig, Proof
-from bitsage.stark.examples import plonk
+from bitsage.obelysk import generate_inputs, get_job_type
+from bitsage.stark import PcsConfig, Proof, ProofBundle, prove
+from bitsage.stark.examples import plonk, simple
 
 DATA = Path(__file__).parent.parent / "data" / "stwo"
 GRAPH = str(DATA / "graphs" / "simple_k3_lift7.air.json")
@@ -148,6 +151,117 @@ def test_prove_then_verify(tmp_path: Path) -> None:
     assert refused.exit_code == 1
     assert "cannot be proven" in refused.stderr
     assert not (tmp_path / "other").exists()
+
+
+def exported(folder: Path, *more: str | Path) -> tuple[str | Path, ...]:
+    """A matmul of 16 as files; returns the arguments that name them."""
+    common = ("--out", folder / "air", "--params", folder / "params", "--trace", folder / "trace")
+    result = run("export-air", "--type", "matmul", "--size", "16", "--seed", "3", *common, *more)
+    assert result.exit_code == 0, result.output
+    assert "matmul: 2^8 rows, 96 conjectured security bits" in result.output
+    return ("--air", folder / "air", "--params", folder / "params")
+
+
+def test_a_job_is_exported_proven_and_verified_from_its_files(tmp_path: Path) -> None:
+    common = exported(tmp_path, "--binding", "ab" * 32)
+    made = run("prove", *common, "--trace", tmp_path / "trace", "--out", tmp_path / "bundle")
+    assert made.exit_code == 0, made.output
+    shown = run("verify", *common, tmp_path / "bundle", "--required-bits", "96", "--json")
+    assert json.loads(shown.stdout)["claim"] == "given"
+    job = get_job_type("matmul")
+    request = {"size": 16, "seed": 3}
+    proof = ProofBundle.from_json((tmp_path / "bundle").read_bytes()).proof
+    job.verify(request, job.run(request), proof.to_bytes(), b"\xab" * 32)
+    alone = run("verify", *common[:2], tmp_path / "bundle", "--json")
+    assert json.loads(alone.stdout)["claim"] == "bundle"
+    exported(tmp_path, "--binding", "cd" * 32)
+    other = run("verify", *common, tmp_path / "bundle")
+    assert (other.exit_code, other.stderr.split(":")[1].strip()) == (1, "oods_mismatch")
+
+
+def test_a_wrong_column_of_a_job_cannot_be_proven(tmp_path: Path) -> None:
+    common = exported(tmp_path)
+    trace = json.loads((tmp_path / "trace").read_bytes())
+    trace["trace"][0][2][17] ^= 1
+    (tmp_path / "trace").write_text(json.dumps(trace))
+    refused = run("prove", *common, "--trace", tmp_path / "trace", "--out", tmp_path / "bundle")
+    assert refused.exit_code == 1
+    assert "cannot be proven" in refused.stderr
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_matrices_and_whole_requests_are_exported(tmp_path: Path) -> None:
+    exported(tmp_path)
+    a, b = generate_inputs(16, 3)
+    for name, matrix in (("a", a), ("b", b)):
+        np.save(tmp_path / f"{name}.npy", matrix)
+    (tmp_path / "request").write_text('{"size": 16, "seed": 3}')
+    given = [f"--input={name}={tmp_path / name}.npy" for name in "ab"]
+    for words in (given, ["--request", tmp_path / "request"]):
+        files = ("--out", tmp_path / "air2", "--params", tmp_path / "params2", "--trace", tmp_path / "trace2")
+        assert run("export-air", "--type", "matmul", *words, *files).exit_code == 0
+        for name in ("air", "params", "trace"):
+            assert (tmp_path / name).read_bytes() == (tmp_path / f"{name}2").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--type", "nonsense", "--size", "16"), "unknown job type"),
+        (("--type", "matmul"), "give --size N"),
+        (("--type", "matmul", "--size", "17"), "size"),
+        (("--type", "matmul", "--size", "16", "--binding", "xy"), "64 hexadecimal digits"),
+        (("--type", "matmul", "--size", "16", "--binding", "00"), "binding"),
+        (("--type", "matmul", "--size", "16", "--request", "x"), "--request is the whole request"),
+        (("--type", "matmul", "--request", "/nonexistent"), "No such file"),
+        (("--type", "matmul", "--input", "a"), "NAME=FILE is expected"),
+        (("--type", "matmul", "--input", "a=/nonexistent"), "No such file"),
+    ],
+)
+def test_what_cannot_be_exported_is_said_in_a_sentence(tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
+    result = run("export-air", *words, "--out", tmp_path / "air", "--params", tmp_path / "params")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("unreadable:")
+    assert sentence in result.stderr
+    assert not (tmp_path / "air").exists()
+
+
+def test_given_parameters_take_only_the_prover_s_part_from_the_bundle(tmp_path: Path) -> None:
+    """Claimed sums and nonces are the prover's; sizes, public values and the pinned root are the verifier's."""
+    air, params, trace = simple(PcsConfig(lifting_log_size=7), 6, 4)
+    made = prove(air, params, trace)
+    assert made.params.interaction_nonces
+    (tmp_path / "air").write_text(json.dumps(air.to_json()))
+    (tmp_path / "bundle").write_text(json.dumps(made.to_json()))
+    pinned = replace(params, preprocessed_root=made.params.preprocessed_root)
+    zeros = ((0, 0, 0, 0),) * 2
+    for given, code in (
+        (pinned, 0),
+        (replace(pinned, claimed_sums=zeros), 0),
+        (params, 1),
+        (replace(pinned, preprocessed_root=bytes(32)), 1),
+        (replace(pinned, claimed_sums=(*zeros[:1], (1, 0, 0, 0))), 1),
+        (replace(pinned, interaction_nonces=(0,)), 1),
+        (replace(pinned, log_sizes=(4, 6)), 1),
+    ):
+        (tmp_path / "params").write_text(json.dumps(given.to_json()))
+        result = run("verify", "--air", tmp_path / "air", "--params", tmp_path / "params", tmp_path / "bundle")
+        assert result.exit_code == code, (given, result.output)
+
+
+def test_zero_claimed_sums_are_filled_in_by_the_prover(tmp_path: Path) -> None:
+    air, params, trace = plonk(PcsConfig(), 5)
+    made = prove(air, replace(params, claimed_sums=((0, 0, 0, 0),)), trace)
+    assert made.params.claimed_sums != ((0, 0, 0, 0),)
+    assert made == prove(air, params, trace)
+
+
+def test_a_published_bundle_verifies_under_given_parameters() -> None:
+    """Its own parameters have another form, which does not matter beside given ones."""
+    bundle = DATA / "simple_k3_lift7.json"
+    assert run("verify", "--air", GRAPH, "--params", PARAMS, bundle, UNPINNED).exit_code == 0
+    assert run("verify", "--air", GRAPH, bundle).exit_code == 2
+    assert run("show", bundle).exit_code == 0
 
 
 def test_a_real_process(files: Path) -> None:

@@ -80,7 +80,7 @@ def test_stake_and_registration(network: TestNetwork) -> None:
         ({"input": "[1]"}, "input_fields"),
         ({"input": "{"}, "input_fields"),
         ({"input": "[" * 100_000}, "input_fields"),
-        ({"input": '{"a":"!","b":"!"}'}, "input_matrix_format"),
+        ({"input": '{"a":"!","b":"!"}'}, "input_bytes_encoding"),
         ({"input": '{"a":"AAAA","b":"AAAA"}'}, "input_matrix_format"),
         ({"deadline": 1}, "deadline_passed"),
     ],

@@ -6,25 +6,27 @@ import sys
 import pytest
 
 from bitsage.nodes.jobwork import job_input, request_of
-from bitsage.obelysk import JobInputInvalid
+from bitsage.obelysk import JobInputInvalid, get_job_type
+
+MATMUL = get_job_type("matmul")
 
 
 def test_a_request_survives_its_canonical_json() -> None:
     request = {"b": b"\x00\xff", "a": b"", "a_hash": "00"}
     assert job_input(request) == '{"a":"","a_hash":"00","b":"AP8="}'
-    assert request_of(job_input(request)) == request
+    assert request_of(MATMUL, job_input(request)) == request
 
 
 @pytest.mark.parametrize("text", ["", "1", "[]", "{", '{"a":1}', '{"a":"*"}', "{" * 65, '{"x":' * 100, "\ud800"])
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(JobInputInvalid):
-        request_of(text)
+        request_of(MATMUL, text)
 
 
 @pytest.mark.parametrize(
     "code",
     [
-        "from bitsage.nodes.jobwork import request_of as read",
+        "from bitsage.obelysk import read_input; read = lambda text: read_input({}, text)",
         "from bitsage.stark import read_proof; read = lambda text: read_proof(text.encode())",
     ],
 )

@@ -167,8 +167,8 @@ def test_a_gap_in_the_log_itself_is_loud(network: TestNetwork) -> None:
 
 def test_unsealed_and_undecodable_records_are_passed_over(network: TestNetwork) -> None:
     expected = recovered(network)
-    seal = Sealer(network.authority.seal_secret)
-    stranger = Sealer(key(77).seal_secret)
+    seal = Sealer(network.authority.seal_secret, "test")
+    stranger = Sealer(key(77).seal_secret, "test")
     for topic in OUTPUT_TOPICS:
         name = topic_name(topic)
         garbage = b"\xc3\x01garbage"
@@ -182,7 +182,7 @@ def test_what_was_not_committed_is_not_cached(network: TestNetwork) -> None:
     rules = network.network.rules(ProductChecks())
     recovery = Recovery(network.log, network.network.seal_check(), cache)
     signer = CommandSigner(network.authority, "test")
-    handler = CoordinatorHandler(rules, signer, Sealer(network.authority.seal_secret), recovery, cache)
+    handler = CoordinatorHandler(rules, signer, Sealer(network.authority.seal_secret, "test"), recovery, cache)
     handler.assigned(range(6), network.log)
     before = dict(handler.streams.items())
     client = network.client(30)

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 from testnetwork import TestNetwork, key, spec
 
+from bitsage.nodes.signing import now_ms
 from bitsage.nodes.timer import Presence, Timer
 from bitsage.processors.model import account_subject, job_subject
 from bitsage.schemas import events as e
 from bitsage.schemas.commands import CloseTally, ReportPresence, TimeoutElapsed
 from bitsage.schemas.heartbeat import Heartbeat
 from bitsage.schemas.types import EventEnvelope
-from bitsage.streams.log import Record
+from bitsage.streams.log import Outgoing, Record
 from bitsage.streams.memory_log import InMemoryLog
+from bitsage.streams.topics import topic_name
 
 JOB, WORKER = b"j" * 16, key(1).address
 SUBJECT = account_subject(WORKER)
@@ -22,7 +24,9 @@ SUBJECT = account_subject(WORKER)
 @pytest.fixture
 def timer(tmp_path: Path) -> Timer:
     network = TestNetwork(InMemoryLog(), tmp_path)
-    return Timer(network.log, network.network, network.client(0).signer, tmp_path)
+    found = Timer(network.log, network.network, network.client(0).signer, tmp_path)
+    found.heard_until = 2**62
+    return found
 
 
 def tell(timer: Timer, *bodies: Any) -> None:
@@ -123,9 +127,59 @@ def test_a_suspended_worker_is_not_brought_back_by_heartbeats(timer: Timer) -> N
     assert timer.due(10**6) == []
 
 
+def test_silence_is_counted_up_to_what_was_heard(timer: Timer) -> None:
+    """A timer whose own reader lags calls nobody silent: the beats may wait in the log."""
+    timer.workers[SUBJECT] = Presence(True, 10_000)
+    for heard in (-1, 9_000, 12_000):
+        timer.heard_until = heard
+        assert timer.due(20_000) == []
+    timer.heard_until = 12_001
+    assert timer.due(20_000) == [(SUBJECT, ReportPresence(online=False, last_seen=10_000))]
+
+
+def test_what_was_heard_follows_the_reader_and_not_the_clock(timer: Timer) -> None:
+    """The mark is set at the ends of the topic, and counts when the reader is past them; an open transaction hides beats."""
+    place = (topic_name("heartbeats"), 0)
+    log: Any = timer.log
+    producer, reader = log.producer(), log.reader({place: 0}, follow=True)
+    beat = Outgoing(*place, b"k", b"beat")
+    timer.heard_until = -1
+    producer.send(beat)
+    mark = timer._measure(reader, None)
+    assert mark is not None
+    producer.send(beat)
+    assert timer._measure(reader, mark) is mark
+    assert timer.heard_until == -1
+    assert len(reader.read(1, 0.0)) == 1
+    timer._measure(reader, mark)
+    assert timer.heard_until == mark.at
+    transaction = log.begin()
+    log.append(beat, transaction)
+    timer._asked = 0.0
+    hidden = timer._measure(reader, None)
+    assert hidden is not None
+    while reader.read(10, 0.0):
+        pass
+    assert timer._measure(reader, hidden) is hidden
+    log.end(transaction, commit=False)
+    reader.read(10, 0.0)
+    timer._measure(reader, hidden)
+    assert timer.heard_until == hidden.at
+
+
+def test_a_late_timer_takes_a_beat_for_as_fresh_as_it_was(timer: Timer, tmp_path: Path) -> None:
+    signer = TestNetwork(InMemoryLog(), tmp_path).client(1).signer
+    timer.workers[SUBJECT] = Presence(True, 5)
+    beat = signer.sign(SUBJECT, Heartbeat(running=0, slots=1, version=""), topic="heartbeats", at=1_000_000)
+    timer._hear(Record("t", 0, 0, 9_000_000, None, beat.record.value, ()))
+    assert timer.workers[SUBJECT].last_seen == 5
+    timer._hear(Record("t", 0, 0, 1_000_100, None, beat.record.value, ()))
+    assert timer.workers[SUBJECT].last_seen == 1_000_000
+
+
 def hear(timer: Timer, signer: Any, subject: str, **changes: Any) -> None:
     signed = signer.sign(subject, Heartbeat(running=0, slots=1, version=""), topic="heartbeats", **changes)
-    timer._hear(Record("t", 0, 0, 0, None, signed.record.value, ()))
+    timer._hear(Record("t", 0, 0, now_ms(), None, signed.record.value, ()))
 
 
 def test_a_heartbeat_counts_when_it_is_fresh_and_the_workers_own(timer: Timer, tmp_path: Path) -> None:

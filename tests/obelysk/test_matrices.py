@@ -89,12 +89,13 @@ def test_npy_files_of_integers_are_read(dtype: str, order: str) -> None:
         (npy(small()) + b"\0", "matrix_format"),
         (npy(small().astype(float)), "matrix_format"),
         (npy(small().ravel()), "matrix_format"),
-        (npy(np.zeros((16, 32), dtype=np.uint32)), "matrix_shape"),
-        (npy(np.zeros((4, 4), dtype=np.uint32)), "matrix_shape"),
+        (npy(np.zeros((16, 1025), dtype=np.uint32)), "matrix_shape"),
+        (npy(np.zeros((0, 4), dtype=np.uint32)), "matrix_shape"),
         (npy(small().astype(np.int64) - 1), "matrix_range"),
         (npy(np.full((16, 16), P, dtype=np.uint32)), "matrix_range"),
         (npy(small()).replace(b"False", b"[[[[["), "matrix_format"),
         (npy(small()).replace(b"(16, 16)", b"(999999, 999999)"), "matrix_format"),
+        (npy(small()).replace(b"(16, 16)", b"(16, 1000)"), "matrix_format"),
         (b"\x93NUMPY\x09\x00" + npy(small())[8:], "matrix_format"),
     ],
 )
@@ -117,12 +118,17 @@ def test_canonical_bytes_round_trip() -> None:
     assert data[:4] == (32).to_bytes(4, "little")
     assert len(data) == 4 + 4 * 32 * 32
     assert np.array_equal(decode_matrix(data), matrix)
+    for shape in ((1, 1), (17, 17), (16, 32), (3, 1024)):
+        rectangle = np.arange(shape[0] * shape[1], dtype=np.uint32).reshape(shape)
+        data = encode_matrix(rectangle)
+        assert len(data) == 12 + 4 * rectangle.size
+        assert np.array_equal(decode_matrix(data), rectangle)
 
 
 @pytest.mark.parametrize(
     "matrix",
-    [None, [[1]], small().astype(np.int64), small()[:, :8], np.full((16, 16), P, dtype=np.uint32), small().ravel(),
-     np.zeros((17, 17), dtype=np.uint32)],
+    [None, [[1]], small().astype(np.int64), small()[:, :0], np.full((16, 16), P, dtype=np.uint32), small().ravel(),
+     np.zeros((17, 1025), dtype=np.uint32)],
 )  # fmt: skip
 def test_what_is_no_output_has_no_bytes(matrix: object) -> None:
     with pytest.raises(JobInputInvalid) as error:
@@ -131,7 +137,8 @@ def test_what_is_no_output_has_no_bytes(matrix: object) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\x10\0\0\0", encode_matrix(small())[:-1], encode_matrix(small()) + b"\0",
-    (16).to_bytes(4, "little") + b"\xff" * 1024])  # fmt: skip
+    (16).to_bytes(4, "little") + b"\xff" * 1024, bytes(12), bytes(4) + encode_matrix(small())[:4] * 2 + bytes(1024),
+    (17).to_bytes(4, "little") + bytes(4 * 17 * 17)])  # fmt: skip
 def test_what_is_no_canonical_form_is_no_output(data: bytes) -> None:
     with pytest.raises(JobInputInvalid):
         decode_matrix(data)

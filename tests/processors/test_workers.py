@@ -239,6 +239,27 @@ def test_a_job_done_ends_the_run_of_failures() -> None:
     scene.when(adjust("failure", 4)).then(moved(465, 440, "failure", 1, attempt=4))
 
 
+@pytest.mark.parametrize("anew", [(JOIN,), (DepartWorker(), JOIN)])
+def test_registering_anew_does_not_end_the_run_of_failures(anew: Any) -> None:
+    scene = given(*MEMBER).when(adjust("failure", 1)).when(adjust("failure", 2))
+    for body in anew:
+        scene.when(body)
+    scene.then(JOINED).when(adjust("failure", 3))
+    scene.then(WorkerWentOffline(worker=WORKER, reason="repeated_failures"), moved(450, 425, "failure", 3, attempt=3))
+    slash = SlashStake(reason="repeated_failures", job_id=JOB, attempt=3)
+    scene.entails(offer(slots=0, reputation=450), (ACCOUNT, slash))
+
+
+@pytest.mark.parametrize("anew", [(JOIN,), (DepartWorker(), JOIN)])
+def test_a_suspension_ends_the_run_that_it_punished(anew: Any) -> None:
+    scene = given(*MEMBER)
+    for attempt in (1, 2, 3):
+        scene.when(adjust("failure", attempt))
+    for body in anew:
+        scene.when(body)
+    scene.then(JOINED).when(adjust("failure", 4)).then(moved(425, 400, "failure", 1, attempt=4))
+
+
 def test_a_departed_worker_is_not_suspended() -> None:
     gone = WorkerDeparted(worker=WORKER, reason="own_wish")
     scene = given(*MEMBER, gone, moved(500, 400, "slash", 2, attempt=8)).when(adjust("slash", 9))

@@ -1,5 +1,8 @@
 """As-of: a prefix of every partition, up to a time or up to offsets."""
 
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
 import pytest
 
 from bitsage.projections import AsOf, BadAsOf, Projection, as_of, parse_as_of
@@ -61,3 +64,62 @@ def test_offsets_give_the_state_before_them(kit, tmp_path) -> None:
         assert past.rows() == []
     with as_of(kit.HeldLog(records), "balances", AsOf(offset=1)) as past:
         assert all(position.records == 1 for position in past.state().positions.values() if position.records)
+
+
+SEAL = ("seal", b"good")
+FAR = 32_000_000_000_000
+
+
+def trusted(topic: str, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> bool:
+    return SEAL in tuple(headers)
+
+
+def unsealed(record):
+    return replace(record, headers=(), timestamp=FAR)
+
+
+def garbage(record):
+    return replace(record, value=b"garbage", timestamp=FAR)
+
+
+def copied(record):
+    return replace(record, timestamp=FAR)
+
+
+def misplaced(record):
+    return replace(record, key=b"k", timestamp=FAR)
+
+
+@pytest.mark.parametrize("forge", [unsealed, garbage, copied, misplaced])
+def test_a_strangers_record_from_the_future_ends_no_partition(kit, forge: Callable) -> None:
+    """Producers choose the time of what they write; only an event of the network says that time has passed."""
+    records = [replace(r, headers=(SEAL,)) for r in kit.life().records]
+    spoiled = []
+    for record in records:
+        spoiled.append(replace(record, offset=2 * record.offset))
+        spoiled.append(replace(forge(record), offset=2 * record.offset + 1))
+    for cut in (33, 60, len(records)):
+        bound = AsOf(time=records[cut - 1].timestamp)
+        with (
+            as_of(kit.HeldLog(records), "jobs", bound, trusted) as clean,
+            as_of(kit.HeldLog(spoiled), "jobs", bound, trusted) as past,
+        ):
+            assert clean.rows() == past.rows() != []
+            assert past.rows(table="anomalies") == []
+
+
+def test_a_time_ends_with_the_first_later_event(kit) -> None:
+    """Once an event is later, nothing behind it counts, whatever its time."""
+    records = [replace(r, headers=(SEAL,)) for r in kit.life().records]
+    middle, later, jumping = records[40].timestamp, set(), []
+    for record in records:
+        place = (record.topic, record.partition)
+        jumping.append(replace(record, timestamp=0) if place in later else record)
+        if record.timestamp > middle:
+            later.add(place)
+    assert any(r.timestamp == 0 for r in jumping)
+    with (
+        as_of(kit.HeldLog(records), "jobs", AsOf(time=middle), trusted) as one,
+        as_of(kit.HeldLog(jumping), "jobs", AsOf(time=middle), trusted) as other,
+    ):
+        assert one.state_hash() == other.state_hash()

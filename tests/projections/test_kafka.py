@@ -32,6 +32,10 @@ def write(log: KafkaLog, records, every: int) -> None:
     for start in range(0, len(records), every):
         batch = [Outgoing(r.topic, r.partition, r.key, r.value, r.headers) for r in records[start : start + every]]
         log.send_atomically("test-projections", batch)
+    # A commit answers before every partition holds its mark.
+    reader = log.reader({(r.topic, r.partition): 0 for r in records}, follow=False)
+    reader.settled_ends()
+    reader.close()
 
 
 def test_runner_and_rebuild_over_the_broker(kit, log, tmp_path) -> None:

@@ -2,11 +2,15 @@
 
 import contextlib
 import dataclasses
+import io
+import json
+import time
 import types
 import typing
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
+from fastavro import schemaless_reader, schemaless_writer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -158,6 +162,76 @@ def test_another_encoding_of_the_same_command_is_refused() -> None:
     with pytest.raises(Undecodable) as refused:
         decode_command(longer)
     assert refused.value.code == "not_canonical"
+
+
+def zigzag(number: int) -> bytes:
+    number, out = number * 2, bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes((*out, number))
+
+
+def with_amount(content: bytes) -> bytes:
+    """A StakeTokens whose amount has these bytes."""
+    data = encode_command(COMMAND, StakeTokens(amount=0x1122334455667788, tier="x"))
+    old = b"\x10" + bytes.fromhex("1122334455667788")
+    assert data.count(old) == 1
+    return data.replace(old, zigzag(len(content)) + content)
+
+
+def refused_code(data: bytes) -> str:
+    with pytest.raises(Undecodable) as refused:
+        decode_command(data)
+    return refused.value.code
+
+
+@pytest.mark.parametrize("fill", [b"\x00", b"\x7f", b"\x80", b"\xff"])
+def test_an_amount_of_a_megabyte_is_refused_at_once(fill: bytes) -> None:
+    """Before its signature is looked at, and in no time: making a number of so many digits takes minutes."""
+    data = with_amount(fill * 1_200_000)
+    begin = time.perf_counter()
+    assert refused_code(data) == "malformed"
+    assert time.perf_counter() - begin < 0.5
+    assert refused_code(with_amount(fill * 17)) == "malformed"
+
+
+def test_an_amount_of_an_old_schema_is_measured_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = registry.parse(schema_with_a_field_more(), current=False)
+    monkeypatch.setattr(registry, "by_fingerprint", lambda: {old.fingerprint: old})
+    head = b"\xc3\x01" + old.fingerprint
+    good = encode_command(COMMAND, StakeTokens(amount=5, tier="x"))[10:]
+    assert decode_command(head + good + b"\x02\x05").body == StakeTokens(amount=5, tier="x")
+    begin = time.perf_counter()
+    with pytest.raises(Undecodable):
+        decode_command(head + with_amount(b"\x7f" * 1_200_000)[10:] + b"\x02\x05")
+    # The field that nobody reads any more is carried as it is: the payload hash covers its bytes.
+    longer = decode_command(head + good + zigzag(1_200_000) + b"\x7f" * 1_200_000)
+    assert longer.payload_hash != decode_command(head + good + b"\x02\x05").payload_hash
+    assert time.perf_counter() - begin < 1.0
+
+
+def schema_with_a_field_more() -> str:
+    text = json.loads(registry.current()["commands", "StakeTokens"].text)
+    amount = next(field for field in text["fields"] if field["name"] == "amount")
+    text["fields"].append({"name": "bonus", "type": amount["type"]})
+    return json.dumps(text)
+
+
+def test_amounts_have_one_encoding_which_is_avros() -> None:
+    for amount in (0, 1, 127, 128, 255, 256, 2**63, 2**64, 10**27, 2**120, 10**38 - 1):
+        data = encode_command(COMMAND, StakeTokens(amount=amount, tier="x"))
+        stream = io.BytesIO(data[10:])
+        parsed = registry.current()["commands", "StakeTokens"].parsed
+        values = typing.cast(dict[str, Any], schemaless_reader(stream, parsed, None))
+        assert values["amount"] == amount
+        again = io.BytesIO()
+        schemaless_writer(again, parsed, values)
+        assert again.getvalue() == data[10:]
+    assert refused_code(with_amount(b"")) == refused_code(with_amount(b"\x00\x01")) == "not_canonical"
+    assert refused_code(with_amount(b"\xff")) == refused_code(with_amount((10**38).to_bytes(16, "big"))) == "malformed"
+    with pytest.raises(ValueError, match="38 digits"):
+        encode_command(COMMAND, StakeTokens(amount=10**38, tier="x"))
 
 
 def test_a_negative_amount_cannot_be_written_or_read() -> None:

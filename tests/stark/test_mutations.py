@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from mutations import arrays, at, changed_value, leaves, replaced, structural
+from graph_mutation import graph_changes
+from json_mutation import arrays, at, changed_value, leaves, replaced, structural
 from vectors_io import FILES, bundle, verdict
 
 from bitsage.stark import Air, Params, Proof, ProofRefused, ProofUnreadable, verify
@@ -209,48 +210,6 @@ def test_every_changed_graph_refuses_the_proof(name: str) -> None:
         changes += 1
         assert outcome(other, params, proof) != "accept", path
     assert changes > 20
-
-
-def graph_changes(graph: Any):  # type: ignore[no-untyped-def]
-    for c, component in enumerate(graph["components"]):
-        base = ("components", c)
-        used = needed_nodes(component)
-        for k, node in enumerate(component["nodes"]):
-            if k not in used:
-                continue
-            for j, operand in enumerate(node):
-                if isinstance(operand, int):
-                    path = (*base, "nodes", k, j)
-                    yield path, replaced(graph, path, operand + 1)
-                    if operand:
-                        yield path, replaced(graph, path, operand - 1)
-            if node[0] in ("add", "sub", "mul"):
-                for op in {"add", "sub", "mul"} - {node[0]}:
-                    path = (*base, "nodes", k, 0)
-                    yield path, replaced(graph, path, op)
-        for k in range(len(component["constraints"])):
-            path = (*base, "constraints")
-            rest = component["constraints"][:k] + component["constraints"][k + 1 :]
-            yield path, replaced(graph, path, rest)
-        for k, fraction in enumerate(component["logup"]):
-            path = (*base, "logup", k, "values")
-            yield path, replaced(graph, path, fraction["values"][::-1])
-    for k, step in enumerate(graph["transcript"]):
-        if step["op"].startswith("mix"):
-            rest = graph["transcript"][:k] + graph["transcript"][k + 1 :]
-            yield ("transcript", k), {**graph, "transcript": rest}
-
-
-def needed_nodes(component: Any) -> set[int]:
-    """Nodes that some constraint or lookup depends on."""
-    needed = set(component["constraints"])
-    for fraction in component["logup"]:
-        needed |= {fraction["multiplicity"], *fraction["values"]}
-    for k in reversed(range(len(component["nodes"]))):
-        op, *args = component["nodes"][k]
-        if k in needed and op in ("add", "sub", "mul", "neg"):
-            needed |= set(args)
-    return needed
 
 
 def test_the_fibonacci_instance_of_plonk_does_not_see_its_gate() -> None:

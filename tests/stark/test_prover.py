@@ -38,6 +38,11 @@ CONFIG = PcsConfig(pow_bits=3, n_queries=5)
 @pytest.mark.parametrize("sizes", [[5], [5, 3]])
 def test_every_kind_of_mask(masks: Any, sizes: list[int]) -> None:
     air, params, trace = shifted_products(masks, sizes)
+    if len(masks[0]) > 2 and len(sizes) > 1:
+        # Nothing proves such a column to repeat with its own length (tests/soundness/test_masks.py).
+        with pytest.raises(ProverError, match="mask_not_periodic"):
+            prove(air, params, trace)
+        return
     made = prove(air, params, trace)
     verify(air, made.params, made.proof)
     column = trace.trace[-1][0].copy()
@@ -180,7 +185,7 @@ def test_public_checks_reach_every_operator() -> None:
     assert error.value.reason == "check_failed"
 
 
-def test_explicit_columns_need_a_maker_and_its_shapes() -> None:
+def test_explicit_columns_come_from_a_maker_or_from_the_constraints() -> None:
     component = ComponentBuilder("c")
     component.constrain(component.secure_column()[0] - component.challenge("s"))
     air = AirBuilder("explicit").add(component).commit(0).commit(1).step("draw_felt", names=("s",)).commit(2).build()
@@ -192,8 +197,7 @@ def test_explicit_columns_need_a_maker_and_its_shapes() -> None:
 
     made = prove(air, params, trace, interaction=columns)
     verify(air, made.params, made.proof)
-    with pytest.raises(ProverError, match="interaction maker"):
-        prove(air, params, trace)
+    assert prove(air, params, trace) == made
     with pytest.raises(ProverError, match="4 columns"):
         prove(air, params, trace, interaction=lambda ch: [columns(ch)[0][:3]])
 

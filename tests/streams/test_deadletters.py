@@ -9,13 +9,13 @@ from bitsage.streams.deadletters import TOPIC, dead_letter, dead_offsets, read_d
 from bitsage.streams.log import Outgoing, Record, record_bytes
 from bitsage.streams.memory_log import InMemoryLog
 from bitsage.streams.parked import ParkedKeys
-from bitsage.streams.seal import SealCheck, Sealer
+from bitsage.streams.seal import Sealer
 from bitsage.streams.topics import DEAD_LETTER_BYTES, LARGE_RECORD_BYTES, topic_name
 
 COMMANDS = topic_name("commands")
-SEALER = Sealer(bytes(range(32)))
-STRANGER = Sealer(bytes(32))
-SEALS = SealCheck([SEALER.public_key])
+SEALER = Sealer(bytes(range(32)), "chain")
+STRANGER = Sealer(bytes(32), "chain")
+SEALS = SEALER.check()
 
 
 def command(offset: int, key: bytes | None = b"k", value: bytes = b"v", partition: int = 0) -> Record:

@@ -218,3 +218,27 @@ def everything_from(log: Log, offset: int) -> list[bytes | None]:
     while records := reader.read(7, 5.0):
         found += [r.value for r in records]
     return found
+
+
+def test_has_read_means_past_the_ends_with_control_records_and_open_transactions(log: Log) -> None:
+    place = (ACCOUNTS, 0)
+    producer = log.producer()
+    producer.send(out("one", topic=ACCOUNTS))
+    producer.close()
+    log.send_atomically("contract-ends", [out("two", topic=ACCOUNTS)])
+    settle(log, ACCOUNTS)
+    reader = log.reader({place: 0}, follow=True)
+    try:
+        ends = reader.high_watermarks()
+        assert ends == {place: 3}
+        assert not reader.has_read(ends)
+        found: list[bytes | None] = []
+        for _ in range(100):
+            found += [r.value for r in reader.read(1, 0.2)]
+            if reader.has_read(ends):
+                break
+        assert found == [b"one", b"two"]
+        assert reader.has_read(ends)
+        assert not reader.has_read({place: 4})
+    finally:
+        reader.close()

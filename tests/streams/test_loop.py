@@ -10,7 +10,7 @@ from bitsage.streams.deadletters import dead_offsets, read_dead_letter, redrive,
 from bitsage.streams.errors import BrokerUnreachable, ClientLost, HistoryLost
 from bitsage.streams.log import Log, Outgoing, Record
 from bitsage.streams.memory_log import InMemoryLog, MemoryProcessor
-from bitsage.streams.seal import SealCheck, Sealer
+from bitsage.streams.seal import Sealer
 from bitsage.streams.topics import LARGE_RECORD_BYTES
 
 
@@ -260,7 +260,7 @@ def test_records_that_are_never_parked_pass_a_parked_key_and_park_none() -> None
 
 
 def test_a_stranger_can_neither_park_nor_unpark_a_key() -> None:
-    sealer, stranger = Sealer(bytes(range(32))), Sealer(bytes(32))
+    sealer, stranger = Sealer(bytes(range(32)), "chain"), Sealer(bytes(32), "chain")
     log = InMemoryLog()
     with Running(log, Echo(), sealer=stranger):
         send(log, "bug", key=b"victim")
@@ -272,5 +272,5 @@ def test_a_stranger_can_neither_park_nor_unpark_a_key() -> None:
         assert redrive(log, b"parked", sealer=stranger) == 0
         log.producer().send(Outgoing(DEAD, 0, b"parked", None, (("bitsage-dead-redriven", b"9"),)))
         send(log, "b", key=b"parked")
-        wait(lambda: len(waiting(log, SealCheck([sealer.public_key]))) == 2)
+        wait(lambda: len(waiting(log, sealer.check())) == 2)
     assert values(log) == [b"a:1"]

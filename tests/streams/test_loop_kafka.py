@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from echo import ACCOUNTS, COMMANDS, DEAD, Echo, Running, send, values, wait
+from rawheaders import produce_raw
 
 from bitsage.streams.admin import create_topics
 from bitsage.streams.deadletters import redrive, waiting
 from bitsage.streams.errors import ClientLost, RecordTooLarge
 from bitsage.streams.kafka_log import KafkaLog
 from bitsage.streams.kafka_processor import KafkaProcessor
+from bitsage.streams.kafka_reader import UNREADABLE_HEADERS
 from bitsage.streams.local_kafka import LocalKafka
 from bitsage.streams.log import Outgoing, Place
+from bitsage.streams.seal import HEADER, Sealer
 from bitsage.streams.topics import partition_for
 
 pytestmark = pytest.mark.kafka
@@ -149,6 +152,54 @@ def test_the_broker_refuses_a_small_batch_that_unpacks_to_a_huge_record(log: Kaf
         wait(lambda: len(values(log)) == 2, 60)
     assert values(log) == [b"after:1", b"end:2"]
     assert [(d.code, bool(d.digest)) for d in waiting(log)] == [("malformed", True), ("answer_too_large", False)]
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe\xfd", b"\xed\xa0\x80", b"ok\xc3"])
+def test_a_header_name_that_is_not_utf_8_stops_no_reader(log: KafkaLog, kafka: LocalKafka, name: bytes) -> None:
+    """Everybody meets the record: the group's members, plain readers, and whoever reads its dead letter."""
+    headers = [(b"before", b"1"), (name, b"x"), (b"after", b"2")]
+    produce_raw(kafka.bootstrap, COMMANDS, 0, b"k", b"garbage", headers)
+    produce_raw(kafka.bootstrap, COMMANDS, 0, b"k", b"good", headers)
+    with Running(log, Echo()) as running:
+        send(log, "next")
+        wait(lambda: len(values(log)) == 2, 30)
+    assert running.failure == []
+    assert values(log) == [b"good:1", b"next:2"]
+    assert [(d.code, d.value, d.headers) for d in waiting(log)] == [("malformed", b"garbage", UNREADABLE_HEADERS)]
+    reader = log.reader({(COMMANDS, 0): 0}, follow=False)
+    found = reader.read(10, 5.0)
+    reader.close()
+    assert [(r.value, r.headers) for r in found[:2]] == [
+        (b"garbage", UNREADABLE_HEADERS),
+        (b"good", UNREADABLE_HEADERS),
+    ]
+
+
+def test_a_seal_beside_an_unreadable_header_is_none(log: KafkaLog, kafka: LocalKafka) -> None:
+    sealer = Sealer(bytes(range(32)), "chain")
+    seal = (HEADER.encode(), sealer.seal(ACCOUNTS, b"v"))
+    produce_raw(kafka.bootstrap, ACCOUNTS, 0, b"k", b"v", [seal])
+    produce_raw(kafka.bootstrap, ACCOUNTS, 0, b"k", b"v", [seal, (b"\xff", b"")])
+    reader = log.reader({(ACCOUNTS, 0): 0}, follow=False)
+    found = reader.read(10, 5.0)
+    reader.close()
+    seals = sealer.check()
+    assert [seals(r.topic, r.value, r.headers) for r in found] == [True, False]
+
+
+def test_the_broker_ends_a_transaction_that_nobody_ends_after_a_minute(kafka: LocalKafka) -> None:
+    """Nobody reads past an open transaction, so nobody may ask for a quarter of an hour."""
+
+    def stranger(milliseconds: int) -> None:
+        settings: dict[str, Any] = {
+            "bootstrap.servers": kafka.bootstrap, "transactional.id": "stranger", "transaction.timeout.ms": milliseconds,
+        }  # fmt: skip
+        Producer(settings).init_transactions(20)
+
+    with pytest.raises(KafkaException) as refused:
+        stranger(60_001)
+    assert refused.value.args[0].code() == KafkaError.INVALID_TRANSACTION_TIMEOUT
+    stranger(60_000)
 
 
 def _garbage(record: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from bitsage.nodes.network import Network
 from bitsage.schemas.parameters import Parameters
-from bitsage.streams.seal import Sealer
+from bitsage.streams.seal import seal_key
 from bitsage.wallet import Key
 
 AUTHORITY = Key(424_242)
@@ -10,6 +10,6 @@ NETWORK = Network(
     chain_id="crash",
     authority="0x" + AUTHORITY.address.hex(),
     authority_key="0x" + AUTHORITY.public_key.hex(),
-    seal_key=Sealer(AUTHORITY.seal_secret).public_key.hex(),
+    seal_key=seal_key(AUTHORITY.seal_secret).hex(),
     parameters=Parameters(),
 )

@@ -17,7 +17,7 @@ from bitsage.nodes.worker import WorkerNode
 from bitsage.schemas.events import JobSpec
 from bitsage.schemas.parameters import SAGE, Parameters
 from bitsage.streams.log import Log
-from bitsage.streams.seal import Sealer
+from bitsage.streams.seal import seal_key
 from bitsage.wallet import Key
 
 FAST = Parameters(consensus_timeout_ms=3_000, heartbeat_interval_ms=200, heartbeat_timeout_ms=2_000)
@@ -34,16 +34,16 @@ class TestNetwork:
     folder: Path
     parameters: Parameters = FAST
     authority: Key = field(default_factory=lambda: key(0))
+    chain_id: str = "test"
     stops: list[tuple[threading.Event, threading.Thread]] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        seal = self.authority.seal_secret
         self.network = Network(
-            chain_id="test",
+            chain_id=self.chain_id,
             authority="0x" + self.authority.address.hex(),
             authority_key="0x" + self.authority.public_key.hex(),
-            seal_key=Sealer(seal).public_key.hex(),
+            seal_key=seal_key(self.authority.seal_secret).hex(),
             parameters=self.parameters,
         )
 

@@ -105,7 +105,7 @@ def wide(number: int) -> bytes:
 
 
 @pytest.mark.parametrize("r", [0, 1, ORDER, 2**251, FIELD, 2**256 - 1])
-@pytest.mark.parametrize("s", [0, 1, ORDER - 1, ORDER, FIELD, 2**256 - 1])
+@pytest.mark.parametrize("s", [0, 1, 2**251, 2**251 + 1, ORDER - 3, ORDER - 1, ORDER, FIELD, 2**256 - 1])
 def test_hostile_numbers_give_false_and_no_output(r: int, s: int, capfd: pytest.CaptureFixture[str]) -> None:
     assert not verify_command(KEY.public_key, *COMMAND, wide(r) + wide(s))
     assert capfd.readouterr() == ("", "")

@@ -1,0 +1,166 @@
+"""BLAKE2s Merkle trees on the device (spec stark.md sections 4, 5 and 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bitsage.stark.merkle import EMPTY_ROOT
+from bitsage.stark.vectors import U32
+
+from .buffers import ColumnRef, ColumnSet, Matrix, Tree, as_words, tree_start
+from .device import Device
+from .tuning import HashSizes, hash_sizes
+
+_BLOCK = 16  # words of a BLAKE2s block
+_TOP_LOG = 4  # layers of fewer digests are hashed one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive blocks whose columns are rows of one matrix."""
+
+    matrix: Matrix
+    rows: tuple[int, ...]
+
+
+def runs(device: Device, columns: Sequence[ColumnRef]) -> list[Run]:
+    """The columns in leaf order (shorter ones first, else as committed), cut at multiples of 16 words.
+
+    A block whose columns come from several matrices becomes a matrix of its own, lifted to its longest column.
+    """
+    ordered = sorted(columns, key=len)
+    result: list[Run] = []
+    for start in range(0, len(ordered), _BLOCK):
+        block = ordered[start : start + _BLOCK]
+        matrix = block[-1].matrix
+        rows = tuple(column.row for column in block)
+        if any(column.matrix is not matrix for column in block):
+            matrix, rows = _lifted(device, block), tuple(range(len(block)))
+        if result and result[-1].matrix is matrix:
+            result[-1] = Run(matrix, result[-1].rows + rows)
+        else:
+            result.append(Run(matrix, rows))
+    return result
+
+
+def _lifted(device: Device, columns: Sequence[ColumnRef]) -> Matrix:
+    log_size = columns[-1].log_size
+    result = Matrix.empty(device, len(columns), log_size)
+    for row, column in enumerate(columns):
+        start = column.row << column.log_size
+        _lift(device, column.matrix.buffer, start, column.log_size, result.buffer, row << log_size, log_size)
+    return result
+
+
+def _lift(device: Device, source: Any, start: int, log: int, target: Any, target_start: int, target_log: int) -> None:
+    kernel = device.kernel("gather", "lift", lanes=1)
+    places = np.uint64(start), np.uint64(target_start)
+    device.launch(kernel, (1 << target_log,), None, source, places[0], log, target, places[1], target_log)
+
+
+def commit(device: Device, columns: ColumnSet, height: int) -> Tree:
+    """Merkle tree over the columns, lifted to 2^height leaves; without columns the tree of EMPTY_ROOT."""
+    if not len(columns):
+        return Tree(device, None, 0, EMPTY_ROOT)
+    buffer = device.alloc(tree_start(height, 0) + 8)
+    cut = runs(device, columns)
+    before, state, state_log, reached = 0, buffer, 0, height
+    for index, run in enumerate(cut):
+        last = index == len(cut) - 1
+        log_size = run.matrix.log_size
+        target = buffer if last and log_size == height else device.alloc(8 << log_size)
+        climbed = _absorb(device, run, (state, state_log, before), target, last, target is buffer)
+        reached = height - climbed
+        before += len(run.rows)
+        state, state_log = target, log_size
+    if state_log < height:
+        for word in range(8):
+            _lift(device, state, word << state_log, state_log, buffer, word << height, height)
+        reached = height
+    return _finished(device, buffer, height, reached)
+
+
+def _absorb(device: Device, run: Run, state: tuple[Any, int, int], target: Any, last: bool, climbing: bool) -> int:
+    """Hash a run on; returns the number of layers that were made above the leaves."""
+    log_size = run.matrix.log_size
+    sizes = hash_sizes(device, log_size)
+    block_log = min(sizes.block_log, log_size)
+    count = block_log - sizes.lanes_log if climbing else 0
+    rows = device.upload(as_words(run.rows))
+    kernel = device.kernel("merkle", "absorb", sizes.options, sizes.lanes)
+    grid = (sizes.group << (log_size - block_log),)
+    given = run.matrix.buffer, rows, len(run.rows), log_size, *state, target, 0, int(last), block_log, count
+    device.launch(kernel, grid, (sizes.group,), *given)
+    return count
+
+
+def _finished(device: Device, buffer: Any, height: int, reached: int) -> Tree:
+    """Hash the layers above the one of 2^reached digests."""
+    while reached:
+        sizes = hash_sizes(device, reached)
+        block_log = min(sizes.block_log, reached)
+        count = block_log - sizes.lanes_log
+        if not count:  # one vector of digests is left: the rest one by one
+            sizes = sizes.single()
+            block_log = count = reached
+        kernel = device.kernel("merkle", "nodes", sizes.options, sizes.lanes)
+        grid = (sizes.group << (reached - block_log),)
+        device.launch(kernel, grid, (sizes.group,), buffer, height, reached, block_log, count)
+        reached -= count
+    root = device.download(buffer, (8,), offset=tree_start(height, 0))
+    return Tree(device, buffer, height, root.astype("<u4").tobytes())
+
+
+def commit_layer(device: Device, evaluation: Matrix, packed: bool) -> Tree:
+    """Merkle tree of one FRI layer (four rows); packed leaves hold four consecutive values."""
+    if not packed:
+        return commit(device, ColumnSet.of_matrix(evaluation), evaluation.log_size)
+    height = evaluation.log_size - 2
+    buffer = device.alloc(tree_start(height, 0) + 8)
+    sizes = hash_sizes(device, height)
+    block_log = min(sizes.block_log, height)
+    count = block_log - sizes.lanes_log
+    kernel = device.kernel("merkle", "packed_leaves", sizes.options, sizes.lanes)
+    grid = (sizes.group << (height - block_log),)
+    device.launch(kernel, grid, (sizes.group,), evaluation.buffer, buffer, height, block_log, count)
+    return _finished(device, buffer, height, height - count)
+
+
+def root(tree: Tree) -> bytes:
+    """Root of a tree, 32 bytes."""
+    return tree.root
+
+
+def decommit(device: Device, tree: Tree, positions: Sequence[int]) -> list[bytes]:
+    """Hash witness of sorted distinct leaf positions, leaf layer first; only these digests leave the device."""
+    if tree.buffer is None or not len(positions):
+        return []
+    layers, places = _siblings(positions, tree.height)
+    if not len(places):
+        return []
+    result = device.alloc(8 * len(places))
+    kernel = device.kernel("gather", "digests", lanes=1)
+    tables = device.upload(layers), device.upload(places)
+    device.launch(kernel, (8, len(places)), None, tree.buffer, tree.height, *tables, result)
+    return [row.tobytes() for row in device.download(result, (len(places), 8)).astype("<u4")]
+
+
+def _siblings(positions: Sequence[int], height: int) -> tuple[U32, U32]:
+    """Layer and place of every digest of the witness, in its order."""
+    layers, places = [], []
+    current = np.array(positions, dtype=np.int64)
+    for h in range(height, 0, -1):
+        even = (current[:-1] & 1 == 0) & (current[1:] == current[:-1] + 1)
+        alone = ~(np.append(even, False) | np.insert(even, 0, False))
+        missing = current[alone] ^ 1  # ascending, as the partners are and no two share a pair
+        layers.append(np.full(len(missing), h, dtype=np.uint32))
+        places.append(missing.astype(np.uint32))
+        current = current[np.append(True, np.diff(current >> 1) > 0)] >> 1
+    return np.concatenate(layers or [as_words([])]), np.concatenate(places or [as_words([])])
+
+
+__all__ = ["HashSizes", "commit", "commit_layer", "decommit", "root", "runs"]
