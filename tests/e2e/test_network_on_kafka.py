@@ -3,14 +3,18 @@
 from pathlib import Path
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 from testnetwork import running, spec, wait
 
 from bitsage.nodes.audit import audit
+from bitsage.nodes.audit_horizon import resting_place
 from bitsage.nodes.claims import claim, claimable
 from bitsage.schemas.events import JobCompleted
 from bitsage.schemas.parameters import SAGE
 from bitsage.streams.kafka_log import KafkaLog
 from bitsage.streams.local_kafka import LocalKafka
+from bitsage.streams.topics import topic_name
 
 
 @pytest.mark.kafka
@@ -22,6 +26,8 @@ def test_a_job_is_proven_judged_and_paid_on_a_real_broker(fresh_topics: LocalKaf
         worker = network.worker(10)
         client = network.funded(20)
         job_id, _ = client.submit_job(spec())
+        # Beside the running network, with transactions on their way.
+        assert audit(log, network.network).findings == []
         ended = client.wait_job(job_id, 60)
         assert isinstance(ended.body, JobCompleted)
         amount, _ = claim(worker, wait(lambda: claimable(worker))[0])
@@ -29,3 +35,24 @@ def test_a_job_is_proven_judged_and_paid_on_a_real_broker(fresh_topics: LocalKaf
     verdict = audit(log, network.network, live=tmp_path / "coordinator" / "projections")
     assert verdict.findings == []
     assert verdict.counts["state hashes"] == 6
+
+
+@pytest.mark.kafka
+def test_commands_that_expired_are_not_needed(fresh_topics: LocalKafka, tmp_path: Path) -> None:
+    settings = {"bootstrap.servers": fresh_topics.bootstrap}
+    log = KafkaLog(settings)
+    with running(log, tmp_path) as network:
+        client = network.funded(20)
+        job_id, _ = client.submit_job(spec())
+        decided = wait(lambda: resting_place(log))
+        cut = [TopicPartition(topic_name("commands"), p, offset) for p, offset in decided.items()]
+        admin = AdminClient(settings)
+        for done in admin.delete_records(cut).values():
+            done.result(30)
+        network.validator(1)
+        network.worker(10)
+        assert isinstance(client.wait_job(job_id, 60).body, JobCompleted)
+    verdict = audit(log, network.network, live=tmp_path / "coordinator" / "projections")
+    assert verdict.findings == []
+    assert verdict.counts["events folded without their commands"] > 3
+    assert verdict.counts["commands executed again"] > 10
