@@ -22,7 +22,7 @@ from bitsage.streams.topics import partition_for, topic_name
 
 
 def sealer(network: TestNetwork) -> Sealer:
-    return Sealer(network.authority.seal_secret)
+    return Sealer(network.authority.seal_secret, network.chain_id)
 
 
 def command_of_the_coordinator(network: TestNetwork, subject: str, body: CommandBody) -> EventBody:
