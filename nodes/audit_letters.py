@@ -1,7 +1,7 @@
 """Dead letters under audit: a letter skips a command, so it has to be earned.
 
-Whatever a letter says of a command is reproduced: that it cannot be read, stands in the wrong place, makes its decider
-fail, or has an answer that no topic takes. A parked command has to wait behind one that failed reproducibly.
+Whatever a letter says of a command is reproduced: that it cannot be read, stands in the wrong place, is not signed, makes
+its decider fail, or has an answer that no topic takes. A parked command has to wait behind one that failed reproducibly.
 """
 
 import hashlib

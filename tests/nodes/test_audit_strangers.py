@@ -36,13 +36,14 @@ def test_a_copied_event_is_a_remark_wherever_it_stands(tmp_path: Path) -> None:
     assert sum("ignored" in remark for remark in verdict.remarks) == 3
 
 
-def test_two_unsigned_commands_of_one_id_are_two_commands(tmp_path: Path) -> None:
+def test_commands_of_one_id_are_commands_of_their_own(tmp_path: Path) -> None:
     log = InMemoryLog()
     with running(log, tmp_path) as network:
         victim = network.funded(20)
         stranger = CommandSigner(key(99), network.network.chain_id)
         for body in (RegisterValidator(), CreateWallet(), CreateWallet()):  # answered in workers, then in accounts
             sent = stranger.sign(victim.subject, body, command_id=b"\x11" * 16)
+            log.producer().send(sent.record)
             unsigned = dataclasses.replace(sent.envelope, signature=bytes(64))
             log.producer().send(dataclasses.replace(sent.record, value=encode_command(unsigned, body)))
         with pytest.raises(CommandRefused):
