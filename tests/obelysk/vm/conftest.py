@@ -7,8 +7,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from forgery import Claim
 from programs import EVERYTHING, EVERYTHING_INPUT
+from vm_forgery import Claim
 
 from bitsage.obelysk.vm import assemble
 

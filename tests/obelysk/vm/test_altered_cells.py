@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from forgery import (
+from samples import SAMPLES, program
+from vm_forgery import (
     CELLS,
     NAMES,
     Claim,
@@ -18,7 +19,6 @@ from forgery import (
     proof_is_accepted,
     seeded,
 )
-from samples import SAMPLES, program
 
 from bitsage.obelysk.vm.air import COMPONENTS, components
 from bitsage.stark import P, ProofRefused, prove, verify

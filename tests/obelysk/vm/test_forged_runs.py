@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from forgery import (
+from programs import OVERWRITE
+from samples import SAMPLES, program
+from vm_forgery import (
     NAMES,
     Claim,
     Judge,
@@ -18,8 +20,6 @@ from forgery import (
     seeded,
     with_uses,
 )
-from programs import OVERWRITE
-from samples import SAMPLES, program
 
 from bitsage.obelysk.vm import Execution, assemble, run
 from bitsage.obelysk.vm.air import COMPONENTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from forgery import Claim, Judge, proof_is_accepted, seeded
+from vm_forgery import Claim, Judge, proof_is_accepted, seeded
 
 from bitsage.obelysk.vm import Instruction, Op, Program, run
 from bitsage.obelysk.vm.isa import OPERANDS

@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from forgery import (
+from programs import EVERYTHING
+from samples import program
+from vm_forgery import (
     BINDING,
     Claim,
     accepts,
     proof_is_accepted,
     proof_of,
 )
-from programs import EVERYTHING
-from samples import program
 
 from bitsage.obelysk.vm import assemble
 from bitsage.obelysk.vm.air import COMPONENTS, RELATIONS, components, vm_air
