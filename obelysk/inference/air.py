@@ -43,7 +43,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitsage.obelysk.statement import BINDING_VALUES, stored
-from bitsage.stark import QM31, Air, AirBuilder, ComponentBuilder, P, PublicValue, Relation, vectors
+from bitsage.stark import QM31, Air, AirBuilder, CheckBuilder, ComponentBuilder, P, PublicValue, Relation, vectors
 from bitsage.stark.fields import qpowers
 from bitsage.stark.vectors import U32
 
@@ -101,7 +101,8 @@ def inference_air() -> Air:
     statement = [PublicValue("images"), *(PublicValue("model", k) for k in range(16)), *BINDING_VALUES]
     air.step("mix_config").step("mix_u32s", *statement).commit(0).commit(1)
     air.step("draw_relation", names=("range",)).step("draw_felt", names=("s",)).step("draw_felt", names=("t",))
-    return air.step("mix_claimed_sums").commit(2).build()
+    check = CheckBuilder()
+    return air.step("mix_claimed_sums").commit(2).check(check.zero("lookups", check.claimed(0))).build()
 
 
 def field(values: NDArray[np.int64] | NDArray[np.int32]) -> U32:

@@ -146,6 +146,18 @@ expect "nothing is left for claim-payments" 0 "$("$bin/sage-worker" claim-paymen
 expect "balance" 19008000000000000000000 "$("$bin/sage-worker" balance --json | get balance)"
 expect "state" paid "$("$bin/sage-coordinator" show-job "$job" --json | get state)"
 
+step "a program of the vm and pictures of digits, the same way"
+"$bin/sage" vm job "$root/examples/vm/collatz.asm" --input 27 --out "$SAGE_HOME/program.json" --json >/dev/null
+for words in "vm --input $SAGE_HOME/program.json" "inference --images digits:0-15"; do
+  # shellcheck disable=SC2086  # type and options are words of their own
+  "$bin/sage-coordinator" submit-job --type $words --no-words --wait --json >"$logs/job.json" 2>>"$logs/commands.log" ||
+    fail "the job was not completed: $(cat "$logs/job.json")"
+  job=$(get job_id <"$logs/job.json")
+  expect "${words%% *}" completed "$(get outcome <"$logs/job.json")"
+  expect "proof verified by hand" True "$("$bin/sage-coordinator" verify-proof "$job" --json | get valid)"
+done
+expect "claimed" 16000000000000000000 "$("$bin/sage-worker" claim --json | get total)"
+
 step "10 an invalid proof: voted down, the stake slashed, the job done by another"
 event WalletCreated "$bin/sage-worker" create-wallet --name cheat --no-words
 event TokensGranted "$bin/sage-worker" request-tokens --name cheat
