@@ -25,6 +25,7 @@ from bitsage.stark import (
     verify,
 )
 
+from .context import config
 from .proof_export import export_air_command
 from .proof_files import REFUSED, UNREADABLE, Form, encode, load, read_file, statement, stop, write_file
 
@@ -91,20 +92,32 @@ def prove_command(
     trace: Annotated[Path, typer.Option("--trace", metavar="TRACE.json", help="The columns, in stored order.")],
     out: Annotated[Path, typer.Option("--out", metavar="PROOF", help="Where the proof goes.")],
     form: Annotated[Form, typer.Option(help="bundle: with the parameters a verifier needs.")] = Form.bundle,
+    device: Annotated[
+        str | None, typer.Option("--device", help="What it is made on, as `sage devices` lists it; default: the best.")
+    ] = None,
 ) -> None:
-    """Prove a trace: exit 0 done, 1 the trace does not satisfy the AIR, 2 unreadable input.
+    """Prove a trace: exit 0 done, 1 the trace does not satisfy the AIR, 2 unreadable input or no such device.
 
     Explicit interaction columns are solved from the constraints; an AIR that does not determine them is refused.
 
     Example: sage proof prove --air air.json --params params.json --trace trace.json --out proof.json
     """
+    from bitsage.opencl import prove_with_fallback
+
+    wanted = device or config().device
     try:
-        made = prove(
-            Air.from_json(read_file(air)),
-            Params.from_json(read_file(params)),
-            Trace.from_json(read_file(trace, reader.MAX_DOCUMENT)),
-            progress=lambda stage, done, total: typer.echo(f"{done}/{total} {stage}", err=True),
+        claim = Air.from_json(read_file(air)), Params.from_json(read_file(params))
+        columns = Trace.from_json(read_file(trace, reader.MAX_DOCUMENT))
+        proved = prove_with_fallback(
+            lambda backend: prove(
+                *claim,
+                columns,
+                backend=backend,
+                progress=lambda stage, done, total: typer.echo(f"{done}/{total} {stage}", err=True),
+            ),
+            wanted=wanted,
         )
+        made = proved.result
         write_file(out, encode(made.params, made.proof, form))
     except ProverError as error:
         stop(REFUSED, f"cannot be proven: {error}")
