@@ -91,7 +91,7 @@ def _on_device(attempt: Callable[[Backend], T], info: DeviceInfo, log: Log, plan
         except DeviceOutOfMemory as error:
             log.info(f"{info.label} cannot keep all columns, the proof is made again with streamed ones: {error}")
             _leave(info, error)
-    return attempt(StreamingBackend(info)), STREAMING
+    return attempt(StreamingBackend(open_device(info))), STREAMING
 
 
 def _candidates(wanted: str | int | None) -> Iterator[DeviceInfo]:

@@ -153,6 +153,29 @@ def test_prove_then_verify(tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.parametrize("device", ["numpy", None])
+def test_the_memory_plan_is_shown_and_the_proof_is_the_same(tmp_path: Path, device: str | None) -> None:
+    common = exported(tmp_path)
+    files = (*common, "--trace", tmp_path / "trace")
+    assert run("prove", *files, "--out", tmp_path / "plain", "--device", "numpy").exit_code == 0
+    chosen = ("--device", device) if device else ()
+    made = run("prove", *files, "--out", tmp_path / "explained", "--explain", *chosen)
+    assert made.exit_code == 0, made.output
+    for words in ("device", "memory", "needed to keep everything", "needed to stream columns", "mode", "quotients"):
+        assert words in made.stdout
+    assert ("without a device" in made.stdout) >= (device == "numpy")
+    assert (tmp_path / "explained").read_bytes() == (tmp_path / "plain").read_bytes()
+
+
+def test_a_plan_of_parameters_that_do_not_fit_is_refused(tmp_path: Path) -> None:
+    common = exported(tmp_path)
+    params = json.loads((tmp_path / "params").read_text())
+    (tmp_path / "params").write_text(json.dumps({**params, "log_sizes": [8, 8]}))
+    made = run("prove", *common, "--trace", tmp_path / "trace", "--out", tmp_path / "proof", "--explain")
+    assert (made.exit_code, made.stdout) == (1, "")
+    assert made.stderr.startswith("cannot be proven: params_mismatch")
+
+
 def exported(folder: Path, *more: str | Path) -> tuple[str | Path, ...]:
     """A matmul of 16 as files; returns the arguments that name them."""
     common = ("--out", folder / "air", "--params", folder / "params", "--trace", folder / "trace")
