@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from bitsage.cli.proof import proof_app
 from bitsage.obelysk import generate_inputs, get_job_type
-from bitsage.stark import PcsConfig, Proof, ProofBundle, prove
+from bitsage.stark import Params, PcsConfig, Proof, ProofBundle, prove
 from bitsage.stark.examples import plonk, simple
 
 DATA = Path(__file__).parent.parent / "data" / "stwo"
@@ -169,10 +169,11 @@ def test_the_memory_plan_is_shown_and_the_proof_is_the_same(tmp_path: Path, devi
 
 def test_a_plan_of_parameters_that_do_not_fit_is_refused(tmp_path: Path) -> None:
     common = exported(tmp_path)
-    params = json.loads((tmp_path / "params").read_text())
-    (tmp_path / "params").write_text(json.dumps({**params, "log_sizes": [8, 8]}))
+    params = Params.from_json((tmp_path / "params").read_bytes())
+    changed = replace(params, log_sizes=(*params.log_sizes, 8))
+    (tmp_path / "params").write_text(json.dumps(changed.to_json()))
     made = run("prove", *common, "--trace", tmp_path / "trace", "--out", tmp_path / "proof", "--explain")
-    assert (made.exit_code, made.stdout) == (1, "")
+    assert (made.exit_code, made.stdout) == (1, ""), made.stderr
     assert made.stderr.startswith("cannot be proven: params_mismatch")
 
 
