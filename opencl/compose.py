@@ -9,7 +9,7 @@ composition differs from the NumPy backend's, which no verifier accepts either.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -65,20 +65,27 @@ def composition_values(
             domain = env.params.log_sizes[index] + 1
             known = sums.get(domain)
             sums[domain] = known or Matrix.empty(device, 4, domain)
-            _add_component(env, index, columns, own, sums[domain], log_blowup, known is not None)
+            add_component(env, index, columns, own, sums[domain], log_blowup, known is not None)
         done += len(own)
         starts = [starts[0] + len(component.trace), starts[1] + len(component.interaction_masks)]
-    return _lifted_sum(device, sums, layout.composition_log)
+    return lifted_sum(device, sums, layout.composition_log)
 
 
 def _columns(env: Environment, index: int, evaluations: Sequence[ColumnSet], starts: Sequence[int]) -> Columns:
+    found = columns_of_constraints(env.air.components[index])
+    return {(tree, column): evaluations[tree][k] for (tree, column), k in column_places(env, index, found, starts)}
+
+
+def column_places(
+    env: Environment, index: int, columns: Iterable[tuple[int, int]], starts: Sequence[int]
+) -> list[tuple[tuple[int, int], int]]:
+    """A component's (tree, column) with their places in the trees; `starts` are its first ones in trees 1 and 2."""
     component = env.air.components[index]
     order = {name: k for k, name in enumerate(env.air.preprocessed)}
-    result: Columns = {}
-    for tree, column in columns_of_constraints(component):
-        where = order[component.preprocessed[column]] if tree == 0 else starts[tree - 1] + column
-        result[tree, column] = evaluations[tree][where]
-    return result
+    return [
+        ((tree, column), order[component.preprocessed[column]] if tree == 0 else starts[tree - 1] + column)
+        for tree, column in columns
+    ]
 
 
 def placed(columns: Columns) -> tuple[dict[tuple[int, int], tuple[int, int]], list[Buffer]]:
@@ -94,14 +101,24 @@ def placed(columns: Columns) -> tuple[dict[tuple[int, int], tuple[int, int]], li
     return places, buffers
 
 
-def _add_component(
-    env: Environment, index: int, columns: Columns, powers: Sequence[QM31], out: Matrix, log_blowup: int, add: bool
+def add_component(
+    env: Environment,
+    index: int,
+    columns: Columns,
+    powers: Sequence[QM31],
+    out: Matrix,
+    log_blowup: int,
+    add: bool,
+    chosen: tuple[int, ...] | None = None,
 ) -> None:
-    """The component's constraint sum over the vanishing polynomial, written to or added to `out`."""
+    """The component's constraint sum over the vanishing polynomial, written to or added to `out`.
+
+    With `chosen` only these constraints count; `columns` then need only be the ones that they read.
+    """
     component: Component = env.air.components[index]
     device, log_size = out.device, env.params.log_sizes[index]
     places, buffers = placed(columns)
-    shape, values = shape_of(component, env, places)
+    shape, values = shape_of(component, env, places, chosen)
     program = constraint_program(shape)
     vanishing = [m31_inverse(vanishing_value(log_size, log_size + log_blowup, side << log_size)) for side in (0, 1)]
     words = device.upload(environment_words(program.slots, values, env, index, powers, vanishing))
@@ -118,7 +135,8 @@ def vanishing_value(log_size: int, domain_log: int, position: int) -> int:
     return x
 
 
-def _lifted_sum(device: Device, sums: dict[int, Matrix], log_size: int) -> Matrix:
+def lifted_sum(device: Device, sums: dict[int, Matrix], log_size: int) -> Matrix:
+    """The sum of matrices of four rows, lifted to the log size; takes the largest one for it."""
     total = sums.pop(log_size, None)
     add = total is not None
     total = total or Matrix.empty(device, 4, log_size)

@@ -64,6 +64,19 @@ def interpolate(device: Device, columns: Sequence[U32 | ColumnRef]) -> ColumnSet
     return ColumnSet.gathered(made)
 
 
+def uploaded(device: Device, columns: Sequence[U32]) -> ColumnSet:
+    """Host columns of canonical uint32 in device memory, as they are; those of one length share matrices."""
+    groups: dict[int, list[int]] = {}
+    for index, column in enumerate(columns):
+        groups.setdefault(len(column), []).append(index)
+    made = []
+    for length, indices in groups.items():
+        log_size = length.bit_length() - 1
+        for part in _parts(device, indices, log_size):
+            made.append((_stacked(device, [columns[k] for k in part], log_size)[0], part))
+    return ColumnSet.gathered(made)
+
+
 def _parts(device: Device, indices: Sequence[int], log_size: int) -> list[Sequence[int]]:
     """The columns in parts that fit into one buffer: drivers bound the size of a single allocation."""
     most = max(1, (device.info.max_alloc // 4) >> log_size)
@@ -201,4 +214,4 @@ def host_columns(columns: Sequence[ColumnRef]) -> list[U32]:
     return [np.asarray(column.host()) for column in columns]
 
 
-__all__ = ["Pass", "cl", "evaluate", "extend", "host_columns", "interpolate", "passes"]
+__all__ = ["Pass", "cl", "evaluate", "extend", "host_columns", "interpolate", "passes", "uploaded"]

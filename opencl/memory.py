@@ -29,6 +29,10 @@ class Pool(Protocol):
         """Give memory that is not in use back to the system."""
 
     @property
+    def limit(self) -> int:
+        """Most bytes that may be in use at once."""
+
+    @property
     def used(self) -> int:
         """Bytes in use."""
 
@@ -53,7 +57,7 @@ class HostPool:
     def __init__(self, context: Any, queue: Any, limit: int) -> None:
         self._context = context
         self._queue = queue
-        self._limit = limit
+        self.limit = limit
         self._free: dict[int, list[mmap.mmap]] = {}
         self.used = 0
         self.peak = 0
@@ -62,8 +66,8 @@ class HostPool:
     def take(self, size: int) -> Any:
         """A buffer of `size` bytes, 4 KiB aligned."""
         rounded = _rounded(size)
-        _check(self.used, rounded, self._limit)
-        if self.held + rounded > self._limit:
+        _check(self.used, rounded, self.limit)
+        if self.held + rounded > self.limit:
             self.trim()
         free = self._free.get(rounded)
         pages = free.pop() if free else self._map(rounded)
@@ -102,12 +106,12 @@ class DevicePool:
 
     def __init__(self, queue: Any, limit: int) -> None:
         self._pool = cl.tools.MemoryPool(cl.tools.ImmediateAllocator(queue))
-        self._limit = limit
+        self.limit = limit
         self.peak = 0
 
     def take(self, size: int) -> Any:
         """A buffer of at least `size` bytes."""
-        _check(self.used, size, self._limit)
+        _check(self.used, size, self.limit)
         buffer = self._pool.allocate(size)
         self.peak = max(self.peak, self.used)
         return buffer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,38 +64,59 @@ def _lift(device: Device, source: Any, start: int, log: int, target: Any, target
 
 def commit(device: Device, columns: ColumnSet, height: int) -> Tree:
     """Merkle tree over the columns, lifted to 2^height leaves; without columns the tree of EMPTY_ROOT."""
-    if not len(columns):
+    return commit_parts(device, [lambda: columns] if len(columns) else [], len(columns), height)
+
+
+def commit_parts(device: Device, parts: Sequence[Callable[[], ColumnSet]], total: int, height: int) -> Tree:
+    """The same over `total` columns that are made part by part, each dropped when it is hashed.
+
+    The parts follow the leaf order (shorter columns first); all but the last hold a multiple of 16 columns, so
+    that what is kept between them is one BLAKE2s state a row.
+    """
+    if not total:
         return Tree(device, None, 0, EMPTY_ROOT)
     buffer = device.alloc(tree_start(height, 0) + 8)
-    cut = runs(device, columns)
-    before, state, state_log, reached = 0, buffer, 0, height
-    for index, run in enumerate(cut):
-        last = index == len(cut) - 1
-        log_size = run.matrix.log_size
-        target = buffer if last and log_size == height else device.alloc(8 << log_size)
-        climbed = _absorb(device, run, (state, state_log, before), target, last, target is buffer)
-        reached = height - climbed
-        before += len(run.rows)
-        state, state_log = target, log_size
-    if state_log < height:
+    # The states of full-sized columns lie where the leaves will: every work-item replaces its own.
+    state = _State(buffer, 0, 0, height)
+    for make in parts:
+        state = _absorb_part(device, make(), state, buffer, height, total)
+    if state.log_size < height:
         for word in range(8):
-            _lift(device, state, word << state_log, state_log, buffer, word << height, height)
-        reached = height
-    return _finished(device, buffer, height, reached)
+            _lift(device, state.buffer, word << state.log_size, state.log_size, buffer, word << height, height)
+    return _finished(device, buffer, height, state.reached)
 
 
-def _absorb(device: Device, run: Run, state: tuple[Any, int, int], target: Any, last: bool, climbing: bool) -> int:
-    """Hash a run on; returns the number of layers that were made above the leaves."""
+@dataclass(frozen=True, slots=True)
+class _State:
+    """States (8, 2^log_size) after `before` words; `reached` is the lowest layer that is made already."""
+
+    buffer: Any
+    log_size: int
+    before: int
+    reached: int
+
+
+def _absorb_part(device: Device, columns: ColumnSet, state: _State, tree: Any, height: int, total: int) -> _State:
+    for run in runs(device, columns):
+        state = _absorb(device, run, state, tree, height, total)
+    return state
+
+
+def _absorb(device: Device, run: Run, state: _State, tree: Any, height: int, total: int) -> _State:
+    """Hash a run on; the last run of full-sized columns climbs on from its leaves."""
     log_size = run.matrix.log_size
+    target = tree if log_size == height else device.alloc(8 << log_size)
+    last = state.before + len(run.rows) == total
     sizes = hash_sizes(device, log_size)
     block_log = min(sizes.block_log, log_size)
-    count = block_log - sizes.lanes_log if climbing else 0
+    count = block_log - sizes.lanes_log if last and target is tree else 0
     rows = device.upload(as_words(run.rows))
     kernel = device.kernel("merkle", "absorb", sizes.options, sizes.lanes)
     grid = (sizes.group << (log_size - block_log),)
-    given = run.matrix.buffer, rows, len(run.rows), log_size, *state, target, 0, int(last), block_log, count
+    before = state.buffer, state.log_size, state.before
+    given = run.matrix.buffer, rows, len(run.rows), log_size, *before, target, 0, int(last), block_log, count
     device.launch(kernel, grid, (sizes.group,), *given)
-    return count
+    return _State(target, log_size, state.before + len(run.rows), height - count)
 
 
 def _finished(device: Device, buffer: Any, height: int, reached: int) -> Tree:
@@ -139,7 +160,7 @@ def decommit(device: Device, tree: Tree, positions: Sequence[int]) -> list[bytes
     """Hash witness of sorted distinct leaf positions, leaf layer first; only these digests leave the device."""
     if tree.buffer is None or not len(positions):
         return []
-    layers, places = _siblings(positions, tree.height)
+    layers, places = siblings(positions, tree.height)
     if not len(places):
         return []
     result = device.alloc(8 * len(places))
@@ -149,7 +170,7 @@ def decommit(device: Device, tree: Tree, positions: Sequence[int]) -> list[bytes
     return [row.tobytes() for row in device.download(result, (len(places), 8)).astype("<u4")]
 
 
-def _siblings(positions: Sequence[int], height: int) -> tuple[U32, U32]:
+def siblings(positions: Sequence[int], height: int) -> tuple[U32, U32]:
     """Layer and place of every digest of the witness, in its order."""
     layers, places = [], []
     current = np.array(positions, dtype=np.int64)
@@ -163,4 +184,4 @@ def _siblings(positions: Sequence[int], height: int) -> tuple[U32, U32]:
     return np.concatenate(layers or [as_words([])]), np.concatenate(places or [as_words([])])
 
 
-__all__ = ["HashSizes", "commit", "commit_layer", "decommit", "root", "runs"]
+__all__ = ["HashSizes", "commit", "commit_layer", "commit_parts", "decommit", "root", "runs", "siblings"]

@@ -45,10 +45,10 @@ def quotients(
     sums = _sums_by_size(device, groups, columns)
     if not sums:
         raise ValueError("quotients of no columns")
-    return _divide(_lifted(sums, len(groups), lifting_log, extend), groups)
+    return divide(lifted(sums, len(groups), lifting_log, extend), groups)
 
 
-def _lifted(sums: Sequence[Sums], groups: int, lifting_log: int, extend: Extend) -> Matrix:
+def lifted(sums: Sequence[Sums], groups: int, lifting_log: int, extend: Extend) -> Matrix:
     """The groups' numerators on the whole domain, four rows a group, from their sums of each size."""
     first = extend(sums[0].rows)
     if len(sums) == 1 and len(sums[0].groups) == groups and first.log_size == lifting_log:
@@ -81,12 +81,13 @@ def _sums_by_size(device: Device, groups: Sequence[SampleGroup], columns: Sequen
         for place, number in enumerate(numbers):
             own_parts = [(m, found[number]) for m, found in parts if number in found]
             for k, (matrix, listed) in enumerate(own_parts):
-                _weighted_sum(matrix, listed, rows, 4 * place, k > 0)
+                weighted_sum(matrix, listed, rows, 4 * place, k > 0)
         result.append(Sums(rows, numbers))
     return result
 
 
-def _weighted_sum(matrix: Matrix, terms: Sequence[tuple[int, QM31]], out: Matrix, first_row: int, add: bool) -> None:
+def weighted_sum(matrix: Matrix, terms: Sequence[tuple[int, QM31]], out: Matrix, first_row: int, add: bool) -> None:
+    """Four rows of `out` become, or grow by, the sum of the (row, weight) of a matrix of the same log size."""
     words = [row for row, _ in terms] + [word for _, weight in terms for word in weight]
     listed = matrix.device.upload(np.array(words, dtype=np.uint32))
     kernel = matrix.device.kernel("quotients", "weighted_sum", lanes=1)
@@ -94,7 +95,8 @@ def _weighted_sum(matrix: Matrix, terms: Sequence[tuple[int, QM31]], out: Matrix
     matrix.device.launch(kernel, (1 << out.log_size,), None, *arguments)
 
 
-def _divide(numerators: Matrix, groups: Sequence[SampleGroup]) -> Matrix:
+def divide(numerators: Matrix, groups: Sequence[SampleGroup]) -> Matrix:
+    """The sum over the groups of their four rows of numerators over their denominators."""
     device, n = numerators.device, numerators.log_size
     result = Matrix.empty(device, 4, n)
     rows, *sizes = inversion_sizes(1 << n, INVERSION_ROWS)

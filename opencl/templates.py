@@ -52,12 +52,14 @@ class Shape:
     """What the source of a component's kernels depends on; hashable, the key of the cache.
 
     `places` lists ((tree, column), (buffer, row)); `uniform` (node, is secure); `relations` (name, powers).
+    `chosen` are the constraints that a program of constraints adds up; None stands for all of them.
     """
 
     component: Component
     places: tuple[tuple[tuple[int, int], tuple[int, int]], ...]
     uniform: tuple[tuple[int, bool], ...]
     relations: tuple[tuple[str, int], ...]
+    chosen: tuple[int, ...] | None = None
 
     @property
     def buffers(self) -> int:
@@ -76,13 +78,16 @@ class Shape:
 
 
 def shape_of(
-    component: Component, env: Environment, places: Mapping[tuple[int, int], tuple[int, int]]
+    component: Component,
+    env: Environment,
+    places: Mapping[tuple[int, int], tuple[int, int]],
+    chosen: tuple[int, ...] | None = None,
 ) -> tuple[Shape, dict[int, int | QM31]]:
     """The cache key of a component's kernels and the values of its nodes without columns."""
     values = uniform_values(component, env)
     kinds = tuple((index, not isinstance(value, int)) for index, value in values.items())
     relations = tuple((relation.name, relation.size) for relation in env.air.relations)
-    return Shape(component, tuple(sorted(places.items())), kinds, relations), values
+    return Shape(component, tuple(sorted(places.items())), kinds, relations, chosen), values
 
 
 def columns_read(component: Component, wanted: Sequence[int]) -> list[tuple[int, int]]:
@@ -109,6 +114,22 @@ def columns_read(component: Component, wanted: Sequence[int]) -> list[tuple[int,
     return sorted(found)
 
 
+def columns_of_constraint(component: Component, number: int) -> set[tuple[int, int]]:
+    """(tree, column) of every column that one constraint reads; the lookups' come after the explicit ones."""
+    explicit = len(component.constraints)
+    if number < explicit:
+        return set(columns_read(component, [component.constraints[number]]))
+    batch = number - explicit
+    wanted: list[int] = []
+    for fraction, own in zip(component.logup, component.batching, strict=True):
+        if own == batch:
+            bottom = [fraction.denominator] if fraction.relation is None else fraction.values
+            wanted += [fraction.numerator, *bottom]
+    first = len(component.interaction) + 4 * max(0, batch - 1)
+    end = len(component.interaction) + 4 * (batch + 1)
+    return {*columns_read(component, wanted), *((2, column) for column in range(first, end))}
+
+
 def columns_of_constraints(component: Component) -> list[tuple[int, int]]:
     """(tree, column) of every column that the component's constraints read, sorted."""
     found = columns_read(component, [*component.constraints, *needed_by_logup(component)])
@@ -122,6 +143,8 @@ def constraint_program(shape: Shape) -> Generated:
     slots, bodies = Slots(), []
     emitter = shape.emitter(slots)
     for j, value_of in enumerate(_constraints(shape.component)):
+        if shape.chosen is not None and j not in shape.chosen:
+            continue
         if len(emitter.lines) > _STATEMENTS:
             bodies.append(emitter.lines)
             emitter = shape.emitter(slots)

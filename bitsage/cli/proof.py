@@ -95,6 +95,9 @@ def prove_command(
     device: Annotated[
         str | None, typer.Option("--device", help="What it is made on, as `sage devices` lists it; default: the best.")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show first how much device memory the proof takes, stage by stage.")
+    ] = False,
 ) -> None:
     """Prove a trace: exit 0 done, 1 the trace does not satisfy the AIR, 2 unreadable input or no such device.
 
@@ -104,25 +107,28 @@ def prove_command(
     """
     from bitsage.opencl import prove_with_fallback
 
+    from .memory_plan import explain as explain_memory
+
     wanted = device or config().device
     try:
-        claim = Air.from_json(read_file(air)), Params.from_json(read_file(params))
+        graph, given = Air.from_json(read_file(air)), Params.from_json(read_file(params))
         columns = Trace.from_json(read_file(trace, reader.MAX_DOCUMENT))
+        plan = explain_memory(graph, given, wanted)[0] if explain else None
         proved = prove_with_fallback(
-            lambda backend: prove(
-                *claim,
-                columns,
-                backend=backend,
-                progress=lambda stage, done, total: typer.echo(f"{done}/{total} {stage}", err=True),
-            ),
+            lambda backend: prove(graph, given, columns, backend=backend, progress=_say_stage),
             wanted=wanted,
+            plan=plan,
         )
-        made = proved.result
-        write_file(out, encode(made.params, made.proof, form))
-    except ProverError as error:
+        write_file(out, encode(proved.result.params, proved.result.proof, form))
+    except (ProverError, ProofRefused) as error:
         stop(REFUSED, f"cannot be proven: {error}")
     except ProofUnreadable as error:
         stop(UNREADABLE, f"unreadable: {error}")
+    typer.echo(f"made on {proved.device} ({proved.mode})", err=True)
+
+
+def _say_stage(stage: str, done: int, total: int) -> None:
+    typer.echo(f"{done}/{total} {stage}", err=True)
 
 
 @proof_app.command("show")

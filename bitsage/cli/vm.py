@@ -15,6 +15,7 @@ from .context import config
 
 if TYPE_CHECKING:
     from bitsage.obelysk.vm import Execution, Program
+    from bitsage.opencl.plan import MemoryPlan
 
 vm_app = typer.Typer(
     help="The Obelysk machine: assemble, run, prove and verify programs (docs/vm.md).", no_args_is_help=True
@@ -83,6 +84,9 @@ def prove_command(
     device: Annotated[
         str | None, typer.Option("--device", help="What it is made on, as `sage devices` lists it; default: the best.")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show first how much device memory the proof takes, stage by stage.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a program and prove the run."""
@@ -91,6 +95,8 @@ def prove_command(
 
     bound = _binding(binding)
     done = _run(program, inputs, max_cycles)
+    wanted = device or config().device
+    plan, planned = _explained(done, bound, wanted, as_json) if explain else (None, {})
     started = time.monotonic()
     with output.bars() as bars:
         proved = prove_with_fallback(
@@ -100,13 +106,20 @@ def prove_command(
                 progress=lambda stage, number, total: bars.update("prove", stage, number, total),
                 backend=backend,
             ),
-            wanted=device or config().device,
+            wanted=wanted,
+            plan=plan,
         )
     proof = proved.result.to_bytes()
     spent = time.monotonic() - started
     out.write_bytes(proof)
-    made = {"device": proved.device, "proof_bytes": len(proof), "prove_seconds": round(spent, 3), "file": str(out)}
-    _tell({**_facts(done), **made}, as_json)
+    made = {
+        "device": proved.device,
+        "mode": proved.mode,
+        "proof_bytes": len(proof),
+        "prove_seconds": round(spent, 3),
+        "file": str(out),
+    }
+    _tell({**planned, **_facts(done), **made}, as_json)
 
 
 @vm_app.command("verify", epilog="Example: sage vm verify examples/vm/collatz.asm collatz.proof --input 27")
@@ -165,6 +178,20 @@ def _run(program: Path, inputs: str, max_cycles: int) -> Execution:
     if max_cycles > MAX_CYCLES:
         raise InputError("bad_argument", f"--max-cycles is at most {MAX_CYCLES}")
     return run(_program(program), _tape(inputs), max_cycles)
+
+
+def _explained(
+    done: Execution, binding: bytes, wanted: str | None, as_json: bool
+) -> tuple[MemoryPlan, dict[str, object]]:
+    """The memory plan of the run's proof, and what --json says of it; without --json it is printed."""
+    from bitsage.obelysk.vm.proving import statement_of
+    from bitsage.obelysk.vm.trace import vm_trace
+
+    from .memory_plan import explain
+
+    statement = statement_of(done, binding)
+    plan, said = explain(statement.air(), statement.params(vm_trace(done)[0]), wanted, show=not as_json)
+    return plan, {"plan": said} if as_json else {}
 
 
 def _facts(done: Execution) -> dict[str, object]:

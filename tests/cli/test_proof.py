@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from bitsage.cli.proof import proof_app
 from bitsage.obelysk import generate_inputs, get_job_type
-from bitsage.stark import PcsConfig, Proof, ProofBundle, prove
+from bitsage.stark import Params, PcsConfig, Proof, ProofBundle, prove
 from bitsage.stark.examples import plonk, simple
 
 DATA = Path(__file__).parent.parent / "data" / "stwo"
@@ -151,6 +151,30 @@ def test_prove_then_verify(tmp_path: Path) -> None:
     assert refused.exit_code == 1
     assert "cannot be proven" in refused.stderr
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("device", ["numpy", None])
+def test_the_memory_plan_is_shown_and_the_proof_is_the_same(tmp_path: Path, device: str | None) -> None:
+    common = exported(tmp_path)
+    files = (*common, "--trace", tmp_path / "trace")
+    assert run("prove", *files, "--out", tmp_path / "plain", "--device", "numpy").exit_code == 0
+    chosen = ("--device", device) if device else ()
+    made = run("prove", *files, "--out", tmp_path / "explained", "--explain", *chosen)
+    assert made.exit_code == 0, made.output
+    for words in ("device", "memory", "needed to keep everything", "needed to stream columns", "mode", "quotients"):
+        assert words in made.stdout
+    assert ("without a device" in made.stdout) >= (device == "numpy")
+    assert (tmp_path / "explained").read_bytes() == (tmp_path / "plain").read_bytes()
+
+
+def test_a_plan_of_parameters_that_do_not_fit_is_refused(tmp_path: Path) -> None:
+    common = exported(tmp_path)
+    params = Params.from_json((tmp_path / "params").read_bytes())
+    changed = replace(params, log_sizes=(*params.log_sizes, 8))
+    (tmp_path / "params").write_text(json.dumps(changed.to_json()))
+    made = run("prove", *common, "--trace", tmp_path / "trace", "--out", tmp_path / "proof", "--explain")
+    assert (made.exit_code, made.stdout) == (1, ""), made.stderr
+    assert made.stderr.startswith("cannot be proven: params_mismatch")
 
 
 def exported(folder: Path, *more: str | Path) -> tuple[str | Path, ...]:

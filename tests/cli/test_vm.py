@@ -100,3 +100,17 @@ def test_bad_input_is_one_sentence_with_a_code(
     assert (found, out) == (code, "")
     assert err.endswith(f"[{name}]\n")
     assert err.count("\n") == 1
+
+
+def test_prove_explains_its_memory(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ("prove", COLLATZ, "--input", "6", "--explain", "--out")
+    code, out, _ = sage(capsys, *words, tmp_path / "a", "--json")
+    said = json.loads(out)
+    assert code == 0
+    assert said["plan"]["device"] == said["device"]
+    assert said["plan"]["mode"] in (said["mode"], None)
+    assert said["plan"]["streaming"]["peak"] < said["plan"]["resident"]["peak"]
+    code, out, _ = sage(capsys, *words, tmp_path / "b")
+    assert code == 0
+    assert "needed to stream columns" in out
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
