@@ -9,11 +9,11 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from bitsage.processors.bindings import binding_for
 from bitsage.processors.kernel import Key, Stream, subject_kind
 from bitsage.processors.serialise import dump, load
+
+from .sqlite_file import open_or_remake
 
 #: What the rows mean; a change empties caches that were written before.
 _FORMAT = 2
@@ -36,23 +36,15 @@ class StateCache:
     """Streams by partition; `identity` names what the states depend on (chain id, code version): a change empties it."""
 
     def __init__(self, path: Path, identity: str) -> None:
-        self._path = path
         self._identity = f"{identity}/{_FORMAT}"
-        try:
-            self._db = self._open()
-        except sqlite3.DatabaseError:
-            # Damaged: it is only a cache.
-            path.unlink(missing_ok=True)
-            self._db = self._open()
+        self._db = open_or_remake(path, self._prepare)
 
-    def _open(self) -> Database:
-        connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
-        connection.executescript("pragma journal_mode=wal; pragma synchronous=normal;" + _SCHEMA)
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.executescript(_SCHEMA)
         row = connection.execute("select value from meta where name = 'identity'").fetchone()
         if row is None or row[0] != self._identity:
             connection.executescript("delete from streams; delete from positions; delete from meta;")
             connection.execute("insert into meta values ('identity', ?)", (self._identity,))
-        return Database(connection)
 
     def positions(self, partition: int) -> dict[str, int]:
         """topic -> offset after the last folded record of this partition."""

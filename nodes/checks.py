@@ -26,6 +26,8 @@ class ProductChecks:
             return "unknown_job_type", str(error)
         except JobTypeFailed as error:
             return error.code, str(error)
+        except MemoryError:
+            return JobTypeFailed.code, f"the job type {job_type[:64]!r} ran out of memory on the input"
         return None
 
     def key_proof(self, payment_key: bytes, key_proof: bytes, worker: bytes) -> bool:

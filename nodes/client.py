@@ -26,7 +26,7 @@ from bitsage.schemas.ids import job_id as job_id_of
 from bitsage.schemas.reasons import REASONS
 from bitsage.schemas.types import CommandBody, EventBody, EventEnvelope, Rejection
 from bitsage.streams.log import Log, Reader, Record
-from bitsage.streams.topics import partition_for, topic_name
+from bitsage.streams.topics import TOPICS, partition_for, topic_name
 from bitsage.wallet import Key
 
 from .errors import AnswerTimeout, CommandRefused
@@ -195,7 +195,7 @@ class Client:
         self, topics: tuple[str, ...], timeout: float | None = None, *, from_start: bool = False
     ) -> Iterator[Answer]:
         """Events of these topics as they come, of all partitions; ends after `timeout` seconds of silence."""
-        where = {(topic_name(t), p) for t in topics for p in range(6)}
+        where = {(topic_name(t), p) for t in topics for p in range(TOPICS[t].partitions)}
         reader = self.log.reader(dict.fromkeys(where, 0), follow=True) if from_start else self._tail(where)
         quiet_since = time.monotonic()
         try:
@@ -239,7 +239,8 @@ class Client:
         last = None
         for answer in self.follow_job(job_id, timeout):
             last = answer
-        assert last is not None, "follow_job ends with an event or raises"
+        if last is None:
+            raise AnswerTimeout(f"job {job_subject(job_id)} is not over after {timeout:g} s")
         return last
 
 

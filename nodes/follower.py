@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from enum import Enum
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from bitsage.streams.seal import SealCheck
 from bitsage.streams.topics import TOPICS, topic_name
 
 from .sealed import Link, pass_over, sealed_event
+from .sqlite_file import open_or_remake
 
 _BATCH = 500
 _REMEMBERED = 20_000
@@ -71,22 +73,18 @@ class Follower:
 
     def run(self, stop: threading.Event, on_progress: Callable[[], None] | None = None) -> None:
         """Fold until `stop` is set; `on_progress` is called after every batch once the backlog is folded."""
-        positions = self._resume()
-        reader = self._log.reader(positions, follow=True)
-        try:
-            ends = reader.settled_ends()
-            while not stop.is_set():
-                if records := reader.read(_BATCH, 0.2):
-                    self._batch(records, positions)
-                if not self.caught_up.is_set() and all(
-                    positions[key] >= end or records == [] for key, end in ends.items()
-                ):
-                    self.caught_up.set()
-                if self.caught_up.is_set() and on_progress is not None:
-                    on_progress()
-        finally:
-            reader.close()
-            self._db.conn.close()
+        with closing(self._db.conn):
+            positions = self._resume()
+            with closing(self._log.reader(positions, follow=True)) as reader:
+                ends = reader.settled_ends()
+                while not stop.is_set():
+                    if records := reader.read(_BATCH, 0.2):
+                        self._batch(records, positions)
+                    # An empty read says nothing: the broker may have been slow.
+                    if not self.caught_up.is_set() and reader.has_read(ends):
+                        self.caught_up.set()
+                    if self.caught_up.is_set() and on_progress is not None:
+                        on_progress()
 
     def _resume(self) -> dict[tuple[str, int], int]:
         positions = {(topic_name(t), p): 0 for t in self._topics for p in range(TOPICS[t].partitions)}
@@ -145,18 +143,14 @@ class Follower:
 
 def _open(path: Path, identity: str) -> Database:
     identity = f"{identity} {_LAYOUT}"
-    try:
-        return _prepare(path, identity)
-    except sqlite3.DatabaseError:
-        path.unlink(missing_ok=True)
-        return _prepare(path, identity)
 
+    def prepare(connection: sqlite3.Connection) -> None:
+        connection.executescript(_SCHEMA)
+        row = connection.execute("select value from meta where name = 'identity'").fetchone()
+        if row is None or row[0] != identity:
+            connection.executescript(
+                "delete from positions; delete from retained; delete from heads; delete from meta;"
+            )
+            connection.execute("insert into meta values ('identity', ?)", (identity,))
 
-def _prepare(path: Path, identity: str) -> Database:
-    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-    connection.executescript("pragma journal_mode=wal; pragma synchronous=normal;" + _SCHEMA)
-    row = connection.execute("select value from meta where name = 'identity'").fetchone()
-    if row is None or row[0] != identity:
-        connection.executescript("delete from positions; delete from retained; delete from heads; delete from meta;")
-        connection.execute("insert into meta values ('identity', ?)", (identity,))
-    return Database(connection)
+    return open_or_remake(path, prepare)

@@ -14,13 +14,15 @@ from bitsage.obelysk import (
     JobInputInvalid,
     JobType,
     JobTypeFailed,
+    ProofTooLarge,
     UnknownJobType,
     failures_named,
     get_job_type,
     read_input,
     write_input,
 )
-from bitsage.opencl import prove_with_fallback
+from bitsage.opencl import DeviceError, prove_with_fallback
+from bitsage.processors.refusal import NAME_MAX
 from bitsage.schemas.events import ProofGenerated
 from bitsage.schemas.parameters import Parameters
 from bitsage.stark import ProofRefused, ProverError
@@ -57,8 +59,12 @@ def request_of(job_type: JobType, job_input: str) -> dict[str, Any]:
     """A job's input as its type reads it.
 
     Raises:
-        JobInputInvalid: not a JSON object of the type's schema.
+        JobInputInvalid: not a JSON object of the type's schema, or more bytes of it than the type takes.
     """
+    most = job_type.limits.max_request_bytes
+    # A lone surrogate has no UTF-8; the reader refuses it.
+    if len(job_input.encode("utf-8", "surrogatepass")) > most:
+        raise JobInputInvalid("too_large", f"the input has more than the {most} bytes that {job_type.name} takes")
     return read_input(job_type.input_schema, job_input)
 
 
@@ -99,21 +105,28 @@ def prove_attempt(job: OpenJob, worker: bytes, progress: Progress | None, *, dev
     Raises:
         UnknownJobType, JobInputInvalid: the job type is not installed, or refuses the input.
         JobTypeFailed: the job type's own code failed.
+        ProofTooLarge: the proof is larger, compressed, than the job type allows; it is not submitted.
         ProofRefused: our own proof does not verify; it is not submitted.
         DeviceUnknown: there is no such device.
     """
-    if job.submitted is None or job.assigned is None:
+    submitted, assigned = job.submitted, job.assigned
+    if submitted is None or assigned is None:
         raise JobInputInvalid("fields", "the job is not assigned")
-    job_type_name = job.submitted.spec.job_type
-    with failures_named(job_type_name, ProofRefused, ProverError):
-        return _prove(get_job_type(job_type_name), job, worker, progress, device)
+    with failures_named(submitted.spec.job_type, ProofRefused, ProverError, DeviceError):
+        job_type = get_job_type(submitted.spec.job_type)
+        request = request_of(job_type, submitted.spec.input)
+        bound = binding(job.job_id, assigned.attempt, worker)
+        return _prove(job_type, request, bound, job.job_id.hex(), progress, device)
 
 
-def _prove(job_type: JobType, job: OpenJob, worker: bytes, progress: Progress | None, device: str | None) -> ProofWork:
-    assert job.submitted is not None
-    assert job.assigned is not None
-    request = request_of(job_type, job.submitted.spec.input)
-    name = job.job_id.hex()
+def _prove(
+    job_type: JobType,
+    request: Mapping[str, Any],
+    bound: bytes,
+    name: str,
+    progress: Progress | None,
+    device: str | None,
+) -> ProofWork:
 
     def report(stage: str, done: int, total: int) -> None:
         if progress is not None:
@@ -122,7 +135,6 @@ def _prove(job_type: JobType, job: OpenJob, worker: bytes, progress: Progress | 
     started = time.monotonic()
     output = job_type.run(request)
     ran = time.monotonic()
-    bound = binding(job.job_id, job.assigned.attempt, worker)
     proved = prove_with_fallback(
         lambda backend: job_type.prove(request, output, bound, progress=report, backend=backend),
         wanted=device,
@@ -134,14 +146,19 @@ def _prove(job_type: JobType, job: OpenJob, worker: bytes, progress: Progress | 
     if not isinstance(raw, bytes) or not isinstance(output_hash, bytes) or len(output_hash) != 32:
         raise TypeError("a proof is bytes and an output hash has 32 of them")
     job_type.verify(request, output_hash, raw, bound)
+    packed = pack(raw)
+    if len(packed) > job_type.limits.max_compressed_proof_bytes:
+        most = job_type.limits.max_compressed_proof_bytes
+        raise ProofTooLarge(f"the proof has {len(packed)} bytes compressed; {job_type.name} allows {most}")
     return ProofWork(
         output_hash=output_hash,
         public_inputs=json.dumps({"job_type": job_type.name, "binding": bound.hex()}, sort_keys=True),
-        proof=pack(raw),
+        proof=packed,
         proof_hash=blake3.blake3(raw).digest(),
         proof_system=PROOF_SYSTEM,
         security_bits=job_type.limits.required_bits,
-        backend=proved.device,
+        # Drivers give devices names of any length; a longer one than events take would void the proof.
+        backend=proved.device[:NAME_MAX],
         run_ms=int((ran - started) * 1000),
         prove_ms=int((proven - ran) * 1000),
     )
@@ -164,4 +181,6 @@ def judge(job_type_name: str, job_input: str, proof: ProofGenerated, parameters:
     except JobTypeFailed as error:
         # Fail closed: what the verifier cannot finish on is not accepted.
         return False, error.code
+    except MemoryError:
+        return False, JobTypeFailed.code
     return True, "valid"

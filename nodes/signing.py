@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -32,11 +33,13 @@ def now_ms() -> int:
 
 
 class CommandSigner:
-    """Signs commands of one account on one chain."""
+    """Signs commands of one account on one chain; safe to use from several threads."""
 
     def __init__(self, key: Key, chain_id: str) -> None:
         self.key = key
         self.chain_id = chain_id
+        # A node signs from several threads: its work, its heartbeats, its timer.
+        self._lock = threading.Lock()
         self._last_nonce = 0
         self._kept: Path | None = None
 
@@ -50,13 +53,14 @@ class CommandSigner:
             self._last_nonce = max(self._last_nonce, min(int(text), NONCE_LOW - 1))
 
     def _nonce(self) -> int:
-        # Two commands within a microsecond must still rise.
-        self._last_nonce = max(fresh_nonce(), self._last_nonce + 1)
-        if self._kept is not None:
-            fresh = self._kept.with_suffix(".new")
-            fresh.write_text(str(self._last_nonce), encoding="utf-8")
-            os.replace(fresh, self._kept)
-        return self._last_nonce
+        with self._lock:
+            # Two commands within a microsecond must still rise.
+            self._last_nonce = max(fresh_nonce(), self._last_nonce + 1)
+            if self._kept is not None:
+                fresh = self._kept.with_suffix(".new")
+                fresh.write_text(str(self._last_nonce), encoding="utf-8")
+                os.replace(fresh, self._kept)
+            return self._last_nonce
 
     def sign(
         self,

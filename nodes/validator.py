@@ -14,7 +14,7 @@ import structlog
 
 from bitsage.processors.model import account_subject, job_subject
 from bitsage.schemas.commands import CastVote
-from bitsage.schemas.events import ProofGenerated, TallyOpened
+from bitsage.schemas.events import JobSpec, ProofGenerated, TallyOpened
 from bitsage.schemas.parameters import Parameters
 
 from .client import Client
@@ -66,17 +66,15 @@ class ValidatorNode:
             if proof is None or proof.attempt != tally.attempt or job.submitted is None:
                 continue
             if key not in self._voted:
-                self._send(job, key, self._judged(job, tally, proof))
+                self._send(job, key, self._judged(job.submitted.spec, tally, proof))
             elif time.monotonic() - self._voted[key][1] >= _REPEAT_S:
                 self._send(job, key, self._voted[key][0])
         live = {(j.job_id, t.attempt, t.proof_hash) for j in self.open_jobs.jobs.values() if (t := j.open_tally)}
         self._voted = {key: sent for key, sent in self._voted.items() if key in live}
 
-    def _judged(self, job: OpenJob, tally: TallyOpened, proof: ProofGenerated) -> CastVote:
-        assert job.submitted is not None
-        with structlog.contextvars.bound_contextvars(job=job_subject(job.job_id), attempt=tally.attempt):
+    def _judged(self, spec: JobSpec, tally: TallyOpened, proof: ProofGenerated) -> CastVote:
+        with structlog.contextvars.bound_contextvars(job=job_subject(proof.job_id), attempt=tally.attempt):
             started = time.monotonic()
-            spec = job.submitted.spec
             valid, reason = self.judgement(spec.job_type, spec.input, proof, self.client.network.parameters)
             logger.info("judged", valid=valid, reason=reason, ms=int((time.monotonic() - started) * 1000))
         return CastVote(attempt=tally.attempt, proof_hash=tally.proof_hash, valid=valid, reason=reason)

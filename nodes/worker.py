@@ -10,7 +10,8 @@ from pathlib import Path
 
 import structlog
 
-from bitsage.obelysk import ObelyskError
+from bitsage.obelysk import JobInputInvalid, ObelyskError
+from bitsage.opencl import DeviceError
 from bitsage.processors.model import account_subject, job_subject
 from bitsage.schemas.commands import AbandonJob, StartJob, SubmitProof
 from bitsage.schemas.heartbeat import Heartbeat
@@ -88,10 +89,13 @@ class WorkerNode:
             logger.info("job_started")
             try:
                 work = self.produce(job, self.client.key.address, self.progress)
-            except (ObelyskError, ProofRefused, ProverError, MemoryError) as error:
-                reason = getattr(error, "reason", None) or getattr(error, "code", type(error).__name__)
+            except (ObelyskError, ProofRefused, ProverError, DeviceError, MemoryError) as error:
+                reason = _reason(error)
                 logger.error("job_abandoned", reason=reason)
-                self.client.send(subject, AbandonJob(attempt=attempt.attempt, reason=str(reason)))
+                self.client.send(subject, AbandonJob(attempt=attempt.attempt, reason=reason))
+                if isinstance(error, DeviceError):
+                    # The operator named a device that is not there: every job would go the same way.
+                    raise
                 return
             self.client.send(subject, _proof_command(attempt.attempt, work))
             logger.info(
@@ -119,6 +123,13 @@ class WorkerNode:
                     return
         finally:
             producer.close()
+
+
+def _reason(error: Exception) -> str:
+    """What an AbandonJob says: a refused input in the words of a job's admission, so that it blames the job."""
+    if isinstance(error, JobInputInvalid):
+        return f"input_{error.reason}"
+    return str(getattr(error, "reason", None) or getattr(error, "code", type(error).__name__))
 
 
 def _proof_command(attempt: int, work: ProofWork) -> SubmitProof:

@@ -11,6 +11,7 @@ from .errors import (
     JobInputInvalid,
     JobTypeFailed,
     ObelyskError,
+    ProofTooLarge,
     UnknownJobType,
     failures_named,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "JobInputInvalid",
     "JobType",
     "JobTypeFailed",
+    "ProofTooLarge",
     "JobTypes",
     "Limits",
     "MatmulJob",

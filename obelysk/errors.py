@@ -4,6 +4,7 @@ ObelyskError
 ├── JobInputInvalid    the request is none that this job type accepts; carries a stable reason code
 ├── UnknownJobType     no usable job type of that name
 ├── DuplicateJobType   two job types of one name
+├── ProofTooLarge      a proof is larger, compressed, than its job type allows
 └── JobTypeFailed      a job type's own code failed in a way that it must not
 
 Proofs are refused with `stark.ProofRefused`.
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 
 #: Reason codes of invalid requests, with their meaning in one sentence.
 INPUT_REASONS: dict[str, str] = {
+    "too_large": "the request has more bytes than the job type takes",
     "fields": "the request has missing, unknown or contradictory fields",
     "bytes_encoding": "a field of bytes is not base64",
     "size": "the size is none of the supported ones",
@@ -58,6 +60,12 @@ class DuplicateJobType(ObelyskError):
     """There is a job type of this name already; rename one of the two."""
 
     code = "duplicate_job_type"
+
+
+class ProofTooLarge(ObelyskError):
+    """The proof is larger, compressed, than its job type allows; the network would refuse it."""
+
+    code = "too_large"
 
 
 class JobTypeFailed(ObelyskError):

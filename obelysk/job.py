@@ -22,7 +22,10 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of a job type: sizes it accepts, bytes of its request and of its proof, security bits."""
+    """Bounds of a job type: sizes it accepts, bytes of its request and of its proof, security bits.
+
+    `max_request_bytes` counts the request as JSON in UTF-8; a network may take less (`job_input_max_bytes`).
+    """
 
     sizes: tuple[int, ...]
     max_request_bytes: int

@@ -67,7 +67,7 @@ class MatmulJob:
     }
     limits = Limits(
         sizes=SIZES,
-        max_request_bytes=2 * _MAX_NPY_BYTES,
+        max_request_bytes=(2 * _MAX_NPY_BYTES + 4096) * 4 // 3,
         max_proof_bytes=MAX_PROOF_BYTES,
         max_compressed_proof_bytes=MAX_COMPRESSED_PROOF_BYTES,
         required_bits=CONFIG.security_bits,

@@ -22,7 +22,7 @@ Status = Literal["unknown", "waiting", "assigned", "running", "completed", "fail
 class Job:
     """`attempt` (from 1) is the one going on, waited for, or last; `worker` holds it while assigned or running.
 
-    `spec.input` is left empty here. `blamed`: workers that failed it, oldest first. `cost` (base units) and
+    `spec.input` is left empty here. `blamed`: workers that failed it or gave it back, oldest first. `cost` (base units) and
     `expires_at` (ms) belong to the attempt.
     """
 
@@ -48,8 +48,8 @@ class Job:
         return self.status in ("assigned", "running")
 
 
-#: Reasons of JobReassigned that are the worker's doing: it should not get the job again.
-BLAMING = frozenset({"attempt_timeout", "worker_offline", "invalid_proof", "abandoned"})
+#: Reasons of JobReassigned after which the worker should not get the job again: its doing, or its judgement of the job.
+BLAMING = frozenset({"attempt_timeout", "worker_offline", "invalid_proof", "abandoned", "unprovable"})
 
 
 def evolve(state: Job, body: EventBody, at: int) -> Job:

@@ -29,6 +29,8 @@ from .refusal import rejected
 from .views import job, proofs
 
 INITIAL = Job()
+#: What a worker may say of a job that no worker can finish, besides `input_` and the code of the job type's refusal.
+JOB_AT_FAULT = frozenset({"too_large", "job_type_failed"})
 
 
 def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
@@ -84,6 +86,15 @@ def _assign(state: Job, command: Command, body: AssignJob, rules: Rules) -> list
     ]
 
 
+def blames_job(reason: str) -> bool:
+    """Whether an AbandonJob for `reason` says that the job cannot be run or proven, by whomever.
+
+    A job type need not see that before it runs the job (a program that never halts), so a worker must be able to give such
+    a job back at no cost; otherwise a client could have workers slashed for jobs that nobody can finish.
+    """
+    return reason.startswith("input_") or reason in JOB_AT_FAULT
+
+
 def _by_worker(state: Job, local: Local, command: Command, attempt: int, rules: Rules) -> list[EventBody]:
     if not state.held or command.actor != state.worker:
         return rejected(command, "not_assigned")
@@ -92,7 +103,7 @@ def _by_worker(state: Job, local: Local, command: Command, attempt: int, rules: 
     if in_judgement(state, local):
         return rejected(command, "in_judgement")
     if isinstance(command.body, AbandonJob):
-        return [_ended(state, command.at, "abandoned", rules)]
+        return [_ended(state, command.at, "unprovable" if blames_job(command.body.reason) else "abandoned", rules)]
     if state.status == "running":
         return rejected(command, "already_started")
     return [JobStarted(job_id=state.job_id, attempt=state.attempt, worker=state.worker)]

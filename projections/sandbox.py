@@ -32,11 +32,15 @@ def open_reader(path: Path) -> sqlite3.Connection:
     """
     try:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=10)
+    except sqlite3.DatabaseError as error:
+        raise ForeignFile(f"{path.name} cannot be read: {error}") from error
+    try:
         connection.execute("pragma query_only = on")
         # One snapshot for as long as the connection lives; the authorizer below forbids to begin another.
         connection.execute("begin")
         connection.execute("select count(*) from sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
+        connection.close()
         raise ForeignFile(f"{path.name} cannot be read: {error}") from error
     connection.row_factory = sqlite3.Row
     amounts.register(connection)

@@ -101,6 +101,7 @@ OUTCOMES: dict[str, str] = {
     "worker_offline": "the worker vanished with the job; it is slashed and the job goes on elsewhere",
     "invalid_proof": "the validators voted the proof down; the worker is slashed and the job goes on elsewhere",
     "abandoned": "the worker gave the job back; it goes on elsewhere",
+    "unprovable": "the worker says that nobody can run or prove the job; nobody is punished, another worker may try",
     "consensus_expired": "the validators came to no decision in time; nobody is slashed and the job is tried again",
     "cancelled": "the client took the job back; the escrow was refunded",
     "timeout": "row of the slashing table for attempts that ran out of time; finish or give back what is taken",

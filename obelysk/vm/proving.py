@@ -16,7 +16,7 @@ from .trace import vm_trace
 
 LIMITS = Limits(
     sizes=tuple(1 << n for n in range(4, MAX_CYCLES_LOG + 1)),
-    max_request_bytes=1 << 20,
+    max_request_bytes=1 << 19,
     max_proof_bytes=MAX_PROOF_BYTES,
     max_compressed_proof_bytes=MAX_COMPRESSED_PROOF_BYTES,
     required_bits=CONFIG.security_bits,

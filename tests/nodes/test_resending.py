@@ -1,5 +1,7 @@
 """Payments and votes that were refused are sent again, and nonces rise over a restart with a clock that was set back."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,3 +73,18 @@ def test_nonces_rise_over_a_restart_with_a_clock_that_was_set_back(
     for damaged in ("", "x", "-3", "9" * 40):
         file.write_text(damaged, encoding="utf-8")
         assert nonces(file, 2) == [5, 6]
+
+
+def test_threads_that_sign_at_once_never_share_a_nonce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bitsage.nodes.signing, "fresh_nonce", lambda: 5)
+    signer = CommandSigner(Key(7), "test")
+    signer.keep_nonces(tmp_path / "last.nonce")
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            drawn = list(pool.map(lambda _: signer._nonce(), range(400)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert sorted(drawn) == list(range(5, 405))
+    assert (tmp_path / "last.nonce").read_text(encoding="utf-8") == "404"

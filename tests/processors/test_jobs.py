@@ -190,6 +190,30 @@ def test_a_worker_that_gives_up_loses_reputation_and_no_stake() -> None:
     scene.entails((ACCOUNT, failure), withdraw(), queue(2, (WORKER,)))
 
 
+@pytest.mark.parametrize("reason", ["input_trap", "input_of_a_plug_in", "too_large", "job_type_failed"])
+def test_a_job_that_nobody_can_finish_costs_its_workers_nothing(reason: str) -> None:
+    gives_up = AbandonJob(attempt=1, reason=reason)
+    scene = job(*HELD).when(gives_up, by=WORKER).then(reassigned("unprovable"))
+    scene.entails(withdraw(), queue(2, (WORKER,)))
+
+
+def test_three_jobs_that_trap_on_one_worker_leave_its_record_and_stake_alone() -> None:
+    for _ in range(3):
+        scene = job(*HELD).when(AbandonJob(attempt=1, reason="input_trap"), by=WORKER)
+        assert ACCOUNT not in [subject for subject, _ in scene.entailed]
+
+
+def test_a_job_that_nobody_can_finish_fails_after_its_attempts() -> None:
+    scene = job(*LAST).when(AbandonJob(attempt=3, reason="input_trap"), by=WORKER).then(failed("unprovable"))
+    scene.entails(withdraw(3), refund("unprovable"))
+
+
+@pytest.mark.parametrize("reason", ["", "trap", "MemoryError", "abandoned", "device_lost"])
+def test_any_other_reason_to_give_up_costs_reputation(reason: str) -> None:
+    scene = job(*HELD).when(AbandonJob(attempt=1, reason=reason), by=WORKER).then(reassigned("abandoned"))
+    assert (ACCOUNT, AdjustReputation(reason="failure", job_id=JOB, attempt=1)) in scene.entailed
+
+
 def test_the_client_cancels_and_is_refunded() -> None:
     scene = job().when(CancelJob(), by=CLIENT).then(JobCancelled(job_id=JOB, attempt=1))
     scene.entails(refund("cancelled"), withdraw())
