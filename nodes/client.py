@@ -26,7 +26,7 @@ from bitsage.schemas.ids import job_id as job_id_of
 from bitsage.schemas.reasons import REASONS
 from bitsage.schemas.types import CommandBody, EventBody, EventEnvelope, Rejection
 from bitsage.streams.log import Log, Reader, Record
-from bitsage.streams.topics import partition_for, topic_name
+from bitsage.streams.topics import TOPICS, partition_for, topic_name
 from bitsage.wallet import Key
 
 from .errors import AnswerTimeout, CommandRefused
@@ -34,8 +34,6 @@ from .network import Network
 from .refusals import letter_place, raise_if_unsigned
 from .sealed import Link, sealed_event
 from .signing import CommandSigner, Prepared
-
-JOB_TOPICS = ("accounts", "jobs", "proofs", "votes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +193,7 @@ class Client:
         self, topics: tuple[str, ...], timeout: float | None = None, *, from_start: bool = False
     ) -> Iterator[Answer]:
         """Events of these topics as they come, of all partitions; ends after `timeout` seconds of silence."""
-        where = {(topic_name(t), p) for t in topics for p in range(6)}
+        where = {(topic_name(t), p) for t in topics for p in range(TOPICS[t].partitions)}
         reader = self.log.reader(dict.fromkeys(where, 0), follow=True) if from_start else self._tail(where)
         quiet_since = time.monotonic()
         try:
@@ -254,4 +252,4 @@ def fresh_seed() -> int:
     return secrets.randbits(63)
 
 
-__all__ = ["JOB_TOPICS", "NETWORK", "Answer", "Client", "JobRejected", "fresh_seed", "refusal_sentence"]
+__all__ = ["NETWORK", "Answer", "Client", "JobRejected", "fresh_seed", "refusal_sentence"]
