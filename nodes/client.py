@@ -35,8 +35,6 @@ from .refusals import letter_place, raise_if_unsigned
 from .sealed import Link, sealed_event
 from .signing import CommandSigner, Prepared
 
-JOB_TOPICS = ("accounts", "jobs", "proofs", "votes")
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -255,4 +253,4 @@ def fresh_seed() -> int:
     return secrets.randbits(63)
 
 
-__all__ = ["JOB_TOPICS", "NETWORK", "Answer", "Client", "JobRejected", "fresh_seed", "refusal_sentence"]
+__all__ = ["NETWORK", "Answer", "Client", "JobRejected", "fresh_seed", "refusal_sentence"]

@@ -40,7 +40,6 @@ class Payer:
 
     def run(self, stop: threading.Event) -> None:
         """Encrypt until `stop` is set."""
-        producer = self.log.producer()
         self.signer.keep_nonces(self.folder / "payer.nonce")
         follower = Follower(
             self.log,
@@ -50,6 +49,7 @@ class Payer:
             f"{self.network.chain_id}/1",
             self.fold,
         )
+        producer = self.log.producer()
 
         def pay() -> None:
             now = time.monotonic()

@@ -74,7 +74,6 @@ class Timer:
         Raises:
             HistoryLost: heartbeats were deleted before they were read.
         """
-        producer = self.log.producer()
         follower = Follower(
             self.log,
             self.network.seal_check(),
@@ -83,6 +82,7 @@ class Timer:
             f"{self.network.chain_id}/1",
             self.fold,
         )
+        producer = self.log.producer()
         beats = threading.Thread(target=self._beats, args=(stop,), name="heartbeats")
         beats.start()
         last = 0.0
@@ -193,8 +193,10 @@ class Timer:
     def _listen(self, stop: threading.Event) -> None:
         keys = {(topic_name("heartbeats"), p): 0 for p in range(TOPICS["heartbeats"].partitions)}
         probe = self.log.reader(keys, follow=False)
-        ends = probe.end_offsets()
-        probe.close()
+        try:
+            ends = probe.end_offsets()
+        finally:
+            probe.close()
         # Older beats say nothing about now.
         reader = self.log.reader(ends, follow=True)
         mark: _Mark | None = None

@@ -17,6 +17,25 @@ from .kafka_transactions import TRANSACTION_SECONDS, TransactionalProducer
 from .log import Assigned, Outgoing, Place, Record
 
 
+def _member(settings: Mapping[str, Any], group: str, instance: str) -> dict[str, Any]:
+    """The client settings of a static group member."""
+    return {
+        **settings,
+        "group.id": group,
+        "group.instance.id": instance,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "isolation.level": "read_committed",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": 10_000,
+        "heartbeat.interval.ms": 1_000,
+        "max.poll.interval.ms": 600_000,
+        "fetch.wait.max.ms": 20,
+        "fetch.queue.backoff.ms": 10,
+    }
+
+
 class KafkaProcessor:
     """One consumer and one transactional producer, for the thread that made them."""
 
@@ -33,24 +52,14 @@ class KafkaProcessor:
         self._failure: Exception | None = None
         self._rebalances = 0
         self._producer = TransactionalProducer(settings, transactional_id)
-        self._consumer = Consumer(
-            {
-                **settings,
-                "group.id": group,
-                "group.instance.id": transactional_id,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "auto.offset.reset": "error",
-                "isolation.level": "read_committed",
-                "partition.assignment.strategy": "cooperative-sticky",
-                "session.timeout.ms": 10_000,
-                "heartbeat.interval.ms": 1_000,
-                "max.poll.interval.ms": 600_000,
-                "fetch.wait.max.ms": 20,
-                "fetch.queue.backoff.ms": 10,
-            }
-        )
-        self._consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+        try:
+            self._consumer = Consumer(_member(settings, group, transactional_id))
+            self._consumer.subscribe(
+                list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+            )
+        except BaseException:
+            self._producer.close()
+            raise
 
     # ---- assignment ----
 

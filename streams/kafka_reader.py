@@ -111,15 +111,18 @@ class KafkaReader:
             }
         )
         self._positions = dict(positions)
-        self._check_start()
-        self._ends = None if follow else self.end_offsets()
-        self._consumer.assign([TopicPartition(t, p, offset) for (t, p), offset in positions.items()])
+        try:
+            self._check_start()
+            self._ends = None if follow else self.end_offsets()
+            self._consumer.assign([TopicPartition(t, p, offset) for (t, p), offset in positions.items()])
+        except BaseException:
+            self._consumer.close()
+            raise
 
     def _check_start(self) -> None:
         starts = self._offsets(EARLIEST)
         for place, position in self._positions.items():
             if position < starts[place]:
-                self._consumer.close()
                 raise HistoryLost(f"{place[0]}[{place[1]}]: offset {position} is below the log's start {starts[place]}")
 
     def _offsets(self, spec: Any, isolation: Any = None) -> dict[Place, int]:

@@ -175,18 +175,15 @@ def life_of(client: Client, job_id: bytes | None, *, follow: bool, timeout: floa
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     places = {(topic_name(t), p): 0 for t in LIFE for p in range(TOPICS[t].partitions)}
-    probe = client.log.reader(places, follow=False)
-    ends = probe.end_offsets()
     seen = _Seen(client, job_id)
     backlog: list[tuple[int, int, Answer]] = []
-    if job_id is None and follow:
+    probe = client.log.reader(places, follow=False)
+    try:
+        ends = probe.end_offsets()
+        while (job_id is not None or not follow) and (records := probe.read(2_000, 5.0)):
+            backlog += [(r.timestamp, _rank(a), a) for r in records if (a := seen.take(r)) is not None]
+    finally:
         probe.close()
-    else:
-        try:
-            while records := probe.read(2_000, 5.0):
-                backlog += [(r.timestamp, _rank(a), a) for r in records if (a := seen.take(r)) is not None]
-        finally:
-            probe.close()
     yield from (a for _, _, a in sorted(backlog, key=lambda item: (item[0], item[1], item[2].offset)))
     if follow and not seen.settled:
         yield from _news(client, ends, seen, deadline)

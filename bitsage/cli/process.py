@@ -1,5 +1,6 @@
 """Long-running processes: signals, clean leaving, and waiting for a broker that went away."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from bitsage.wallet import Key, format_address
 
 from . import logs
 from .context import client_of, config, open_log
+from .failures import INTERRUPTED
 
 _RETRY_S = 2.0
 logger = structlog.get_logger(__name__)
@@ -32,7 +34,7 @@ class Node(Protocol):
 
 
 class _Stopper:
-    """SIGTERM and the first Ctrl-C ask the node to finish; a second Ctrl-C does not wait for it."""
+    """SIGTERM and the first Ctrl-C ask the node to finish; a second Ctrl-C leaves at once with 130."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
@@ -41,7 +43,9 @@ class _Stopper:
     def __call__(self, number: int, frame: Any) -> None:
         """The signal handler."""
         if self.asked.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
+            # An exception would only reach the main thread, and Python would then still wait for the coordinator's others.
+            # Nothing is lost: what was not committed is decided anew at the next start.
+            os._exit(INTERRUPTED)
         self.asked.set()
         if self.node is not None:
             self.node.stop.set()

@@ -15,6 +15,7 @@ import bitsage
 from bitsage.cli.events import line
 from bitsage.nodes.network import Network, write_network
 from bitsage.streams.seal import seal_key
+from bitsage.streams.topics import TOPICS, topic_name
 
 HERE = Path(__file__).parent
 FOLLOWED = ("accounts", "workers", "jobs", "proofs", "votes")
@@ -145,7 +146,7 @@ class Cast:
             yield
 
     def _print_events(self) -> None:
-        where = {(f"bitsage.{topic}", p): 0 for topic in FOLLOWED for p in range(6)}
+        where = {(topic_name(topic), p): 0 for topic in FOLLOWED for p in range(TOPICS[topic].partitions)}
         reader = self.log.reader(where, follow=True)
         while not self._stop.is_set():
             for record in reader.read(200, 0.1):

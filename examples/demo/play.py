@@ -33,11 +33,9 @@ def main() -> int:
     if home.exists() and any(home.iterdir()) and not (home / "demo.txt").exists():
         print(f"error: {home.name} is not empty and not a demo's folder; choose another with --home", file=sys.stderr)
         return 2
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
-    (home / "demo.txt").write_text("Made by ./run demo; emptied by the next one.\n")
     started = time.monotonic()
     try:
+        empty(home)
         with LocalKafka(home / "kafka", progress=lambda text: console.print(f"[dim]{text}[/dim]")) as kafka:
             console.rule("[bold]a broker, a coordinator, four validators (one lies), two workers (one cheats)")
             create_topics({"bootstrap.servers": kafka.bootstrap})
@@ -55,6 +53,19 @@ def main() -> int:
     console.print(f"\n[dim]{time.monotonic() - started:.0f} s in all[/dim]")
     epilogue(home)
     return 0 if holds else 1
+
+
+def empty(home: Path) -> None:
+    """Stop the broker that an earlier demo (or `sage kafka start`, as the epilogue says) left in `home`; empty `home`.
+
+    Raises:
+        KafkaSetupError: the broker does not end; nothing is deleted then.
+    """
+    # A broker whose files vanish under it goes on, broken, and keeps its port.
+    LocalKafka(home / "kafka").stop()
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    (home / "demo.txt").write_text("Made by ./run demo; emptied by the next one.\n")
 
 
 def epilogue(home: Path) -> None:

@@ -27,8 +27,8 @@ fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
 stop_all() {
   local status=$? pid
   set +e
-  for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null; done
+  for pid in ${pids[@]+"${pids[@]}"}; do kill -TERM "$pid" 2>/dev/null; done
+  for pid in ${pids[@]+"${pids[@]}"}; do wait "$pid" 2>/dev/null; done
   "$bin/sage" kafka stop >/dev/null 2>&1
   if [ "$status" != 0 ]; then tail -n 6 "$logs"/*.log >&2; fi
   if [ "${KEEP:-0}" = 1 ]; then echo "data: $SAGE_HOME"; else rm -rf "$SAGE_HOME"; fi
@@ -51,8 +51,8 @@ stop() {
   kill -TERM "$pid"
   wait "$pid" || status=$?
   [ "$status" = 0 ] || fail "$1 left with exit code $status"
-  for other in "${pids[@]}"; do [ "$other" = "$pid" ] || kept+=("$other"); done
-  pids=("${kept[@]}")
+  for other in ${pids[@]+"${pids[@]}"}; do [ "$other" = "$pid" ] || kept+=("$other"); done
+  pids=(${kept[@]+"${kept[@]}"})
 }
 
 # get PATH: a value of the JSON document on standard input, such as events.0.event
@@ -106,7 +106,7 @@ for n in 1 2 3 4; do
   validator_joins "validator-$n" >"$logs/join-$n.log" 2>&1 &
   joining+=($!)
 done
-for pid in "${joining[@]}"; do wait "$pid" || { cat "$logs"/join-*.log >&2; fail "a validator could not join"; }; done
+for pid in ${joining[@]+"${joining[@]}"}; do wait "$pid" || { cat "$logs"/join-*.log >&2; fail "a validator could not join"; }; done
 for n in 1 2 3 4; do start "validator-$n" "$bin/sage-validator" start --name "validator-$n"; done
 expect "validators" 4 "$("$bin/sage" projection show workers --table validators --json | "$bin/python" -c '
 import json, sys; print(sum(row["registered"] for row in json.load(sys.stdin)))')"
