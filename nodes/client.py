@@ -90,7 +90,8 @@ class Client:
             reader.close()
         if not answers:
             raise AnswerTimeout(
-                f"no answer to {prepared.envelope.type} within {timeout:g} s; is a coordinator running?"
+                f"no answer to {prepared.envelope.type} within {timeout:g} s. The command stands in the log and will be carried"
+                " out when a coordinator runs: look before you send it again"
             )
         for answer in answers:
             if isinstance(answer.body, Rejection):

@@ -53,9 +53,7 @@ def read_network(path: Path) -> Network:
     try:
         return _ADAPTER.validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise NotConfigured(
-            f"no network file at {path.name}: start a coordinator, or copy its network.json here"
-        ) from None
+        raise NotConfigured(f"no network file at {path}: start a coordinator, or copy its network.json there") from None
     except ValidationError as error:
         raise NotConfigured(f"{path.name} is not a network file ({error.error_count()} errors)") from None
 

@@ -1,5 +1,6 @@
 """KafkaLog: the real log, by confluent-kafka (librdkafka)."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -87,7 +88,11 @@ class KafkaLog:
     @cached_property
     def _admin(self) -> AdminClient:
         """One connection for all questions; librdkafka's clients are safe to call from several threads."""
-        return AdminClient(self._settings)
+        admin = AdminClient(self._settings)
+        # Without metadata librdkafka's first list_offsets may wait for seconds (its back-off) before it asks anybody.
+        with contextlib.suppress(KafkaException):
+            admin.list_topics(timeout=min(5.0, self._timeout))
+        return admin
 
     def committed(self, group: str, places: Sequence[Place]) -> dict[Place, int]:
         """The group's committed next offsets."""

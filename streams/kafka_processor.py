@@ -6,7 +6,7 @@ is unknown the whole client is thrown away; `init_transactions` of the next one 
 (librdkafka has no KIP-890 yet).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -16,11 +16,14 @@ from .kafka_reader import to_record
 from .kafka_transactions import TRANSACTION_SECONDS, TransactionalProducer
 from .log import Assigned, Outgoing, Place, Record
 
+Note = Callable[[KafkaError], None]
 
-def _member(settings: Mapping[str, Any], group: str, instance: str) -> dict[str, Any]:
-    """The client settings of a static group member."""
+
+def _member(settings: Mapping[str, Any], group: str, instance: str, note: Note) -> dict[str, Any]:
+    """The client settings of a static group member; `note` hears of what no call reports."""
     return {
         **settings,
+        "error_cb": note,
         "group.id": group,
         "group.instance.id": instance,
         "enable.auto.commit": False,
@@ -53,13 +56,18 @@ class KafkaProcessor:
         self._rebalances = 0
         self._producer = TransactionalProducer(settings, transactional_id)
         try:
-            self._consumer = Consumer(_member(settings, group, transactional_id))
+            self._consumer = Consumer(_member(settings, group, transactional_id, self._noted))
             self._consumer.subscribe(
                 list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
             )
         except BaseException:
             self._producer.close()
             raise
+
+    def _noted(self, error: KafkaError) -> None:
+        # A member that another one of its name has fenced polls nothing for ever, and no call says why.
+        if error.fatal() or error.code() in (KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID):
+            self._failure = ClientLost(f"another process has this one's name: {error.str()}")
 
     # ---- assignment ----
 

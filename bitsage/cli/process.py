@@ -1,5 +1,6 @@
 """Long-running processes: signals, clean leaving, and waiting for a broker that went away."""
 
+import fcntl
 import os
 import signal
 import threading
@@ -52,6 +53,24 @@ class _Stopper:
 
 
 @contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """One process for each name and home: two would fence each other and share a state file."""
+    folder = config().node_folder(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "running").open("a+", encoding="ascii") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            pid = handle.read(20).strip() or "unknown"
+            raise InputError("already_running", f"{name} already runs with this home (process {pid})") from None
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
+
+
+@contextmanager
 def _signals(stopper: _Stopper) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -69,6 +88,7 @@ def serve(name: str, make: Callable[[Log], Node]) -> None:
 
     Raises:
         BrokerUnreachable: no broker answered at the start; later on it is waited for.
+        InputError: a process of this name already runs with this home.
     """
     settings = config()
     logs.set_up(settings.log.level, settings.log.format)
@@ -76,7 +96,7 @@ def serve(name: str, make: Callable[[Log], Node]) -> None:
         logger.warning("job_type_unusable", why=sentence)
     stopper = _Stopper()
     log = open_log()
-    with _signals(stopper), structlog.contextvars.bound_contextvars(node=name):
+    with _alone(name), _signals(stopper), structlog.contextvars.bound_contextvars(node=name):
         logger.info("started")
         while not stopper.asked.is_set():
             node = stopper.node = make(log)
