@@ -12,7 +12,7 @@ from bitsage.processors.matching import best_worker
 from bitsage.processors.model import NETWORK, TREASURY, Command, Rules
 from bitsage.processors.policies import follow_ups
 from bitsage.processors.supply import is_conserved
-from bitsage.schemas.commands import COMMANDS, ChangeValidator, OfferCapacity
+from bitsage.schemas.commands import COMMANDS, ChangeValidator, EnqueueJob, OfferCapacity
 from bitsage.schemas.events import (
     ConsensusReached,
     EscrowReleased,
@@ -26,8 +26,8 @@ from bitsage.schemas.events import (
 from bitsage.schemas.types import CommandBody, EventBody
 from tests.processors.dsl import AUTHORITY, NOW, States
 
-#: These set a value: only nonces keep an old one from being told again.
-SETTING = (OfferCapacity, ChangeValidator)
+#: These set a value, or bring back a job that has left the market: only nonces keep an old one from being told again.
+SETTING = (OfferCapacity, ChangeValidator, EnqueueJob)
 
 
 @dataclass(slots=True)
