@@ -29,7 +29,7 @@ def init(
     name: Name = None,
     password: Password = None,
     password_file: PasswordFile = None,
-    words: Words = True,
+    words: Words = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the home folder, the coordinator's key and the network file, where they are missing."""
@@ -49,7 +49,7 @@ def start(
     name: Name = None,
     password: Password = None,
     password_file: PasswordFile = None,
-    words: Words = True,
+    words: Words = None,
     instance: Annotated[str, typer.Option("--instance", help="Static name of this process in the group.")] = (
         "coordinator-0"
     ),
@@ -81,7 +81,7 @@ def create_client(
     name: Name = None,
     password: Password = None,
     password_file: PasswordFile = None,
-    words: Words = True,
+    words: Words = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a client's wallet, announce it and ask for test tokens."""
@@ -138,7 +138,7 @@ def submit_job(
     name: Name = None,
     password: Password = None,
     password_file: PasswordFile = None,
-    words: Words = True,
+    words: Words = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit a job; its cost is locked in escrow. The first time, a client's wallet is made and gets test tokens."""

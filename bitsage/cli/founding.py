@@ -13,7 +13,7 @@ from .wallets import load_or_make
 
 
 def found_network(
-    name: str, password: str | None, password_file: Path | None, *, show_words: bool
+    name: str, password: str | None, password_file: Path | None, *, show_words: bool | None
 ) -> tuple[Key, Network, bool]:
     """The coordinator's key and the network of the home folder, made where they are missing; whether it was made now.
 

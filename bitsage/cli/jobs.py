@@ -171,7 +171,7 @@ def life_of(client: Client, job_id: bytes | None, *, follow: bool, timeout: floa
 
     Raises:
         AnswerTimeout: the job is not over after `timeout` seconds.
-        InputError: the log has no such job, for 15 s (`unknown_job`).
+        InputError: the log has no such job, when following for 15 s or up to the timeout (`unknown_job`).
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     places = {(topic_name(t), p): 0 for t in LIFE for p in range(TOPICS[t].partitions)}
@@ -185,6 +185,8 @@ def life_of(client: Client, job_id: bytes | None, *, follow: bool, timeout: floa
     finally:
         probe.close()
     yield from (a for _, _, a in sorted(backlog, key=lambda item: (item[0], item[1], item[2].offset)))
+    if seen.nothing and not follow:
+        raise InputError("unknown_job", "the log has no such job; check the job id")
     if follow and not seen.settled:
         yield from _news(client, ends, seen, deadline)
 
@@ -240,6 +242,8 @@ def _news(client: Client, ends: dict[tuple[str, int], int], seen: _Seen, deadlin
             if seen.nothing and time.monotonic() - quiet_since > _UNKNOWN_S:
                 raise InputError("unknown_job", "the log has no such job; check the job id")
             if deadline is not None and time.monotonic() > deadline:
+                if seen.nothing:
+                    raise InputError("unknown_job", "the log has no such job yet; check the job id")
                 raise AnswerTimeout("the job is not over yet; it goes on, ask again later")
     finally:
         reader.close()

@@ -21,7 +21,12 @@ MnemonicFile = Annotated[
 AskPassphrase = Annotated[bool, typer.Option("--ask-passphrase", help="Ask for the words' BIP-39 passphrase.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Only the keystore; announce the account later.")]
 Words = Annotated[
-    bool, typer.Option("--words/--no-words", help="Show the new words; without them the keystore is the only copy.")
+    bool | None,
+    typer.Option(
+        "--words/--no-words",
+        help="Show the new words; default: on a terminal only, so that no log file holds them.",
+        show_default=False,
+    ),
 ]
 
 
@@ -90,7 +95,7 @@ def add_wallet_commands(app: typer.Typer, role: Role) -> None:
         password_file: PasswordFile = None,
         mnemonic_file: MnemonicFile = None,
         ask_passphrase: AskPassphrase = False,
-        words: Words = True,
+        words: Words = None,
         offline: Offline = False,
         as_json: AsJson = False,
     ) -> None:

@@ -21,9 +21,10 @@ def make_wallet(
     *,
     mnemonic_file: Path | None = None,
     ask_passphrase: bool = False,
-    show_words: bool = True,
+    show_words: bool | None = None,
 ) -> Key:
-    """A keystore from new words, or from those of `mnemonic_file`. New words are shown once, on standard error.
+    """A keystore from new words, or from those of `mnemonic_file`. New words are shown once, on standard error, by
+    default only when that is a terminal.
 
     Raises:
         KeystoreExists: the name is taken.
@@ -43,8 +44,12 @@ def make_wallet(
     phrase = str(typer.prompt("Passphrase", hide_input=True, err=True, default="")) if ask_passphrase else ""
     key = key_from_mnemonic(words, phrase)
     _save(path, key, chosen)
-    if mnemonic_file is None and show_words:
-        _show(name, words)
+    if mnemonic_file is None:
+        if show_words is None and not sys.stderr.isatty():
+            remark(f"The words of the wallet {name} are not shown where there is no terminal (--words shows them).")
+            remark(f"Its only copy is the keystore {path}.")
+        elif show_words is not False:
+            _show(name, words)
     return key
 
 
@@ -65,7 +70,9 @@ def _show(name: str, words: str) -> None:
         remark("    " + " ".join(f"{n + 1:2}.{listed[n]:<9}" for n in range(start, start + 6)))
 
 
-def load_or_make(name: str, password: str | None, password_file: Path | None, *, show_words: bool) -> tuple[Key, bool]:
+def load_or_make(
+    name: str, password: str | None, password_file: Path | None, *, show_words: bool | None
+) -> tuple[Key, bool]:
     """The key of a wallet, made now when there is none; whether it is new."""
     path = config().keystore(name)
     if path.exists():

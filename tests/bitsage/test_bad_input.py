@@ -161,7 +161,7 @@ def test_create_wallet_keeps_an_encrypted_keystore_that_only_its_owner_can_read(
 
 
 def test_new_words_are_shown_once_and_open_the_same_wallet(sh, home: Path) -> None:
-    ran = sh("sage-worker create-wallet --offline --json")
+    ran = sh("sage-worker create-wallet --offline --json --words")
     words = re.findall(r"\d+\.([a-z]+)", ran.stderr)
     assert len(words) == 24
     assert not any(word in ran.stdout.split('"') for word in words)
@@ -169,6 +169,12 @@ def test_new_words_are_shown_once_and_open_the_same_wallet(sh, home: Path) -> No
     for path in home.rglob("*"):
         assert not path.is_file() or " ".join(words[:3]) not in path.read_text(encoding="utf-8")
     assert not re.findall(r"\d+\.[a-z]+", sh("sage-worker create-wallet --offline --name b --no-words").stderr)
+
+
+def test_new_words_do_not_go_to_a_log_file(sh) -> None:
+    said = sh("sage-worker create-wallet --offline").stderr
+    assert "--words" in said
+    assert not re.findall(r"\d+\.[a-z]+", said)
 
 
 def test_import_from_a_file_and_from_standard_input(sh) -> None:

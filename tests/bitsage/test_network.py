@@ -142,6 +142,8 @@ def test_refused_jobs(sh, network: TestNetwork, monkeypatch) -> None:
     assert sh("sage-coordinator balance --json").json["balance"] == str(20_000 * SAGE)
     monkeypatch.setattr(jobs, "_UNKNOWN_S", 0.5)
     refused(sh, f"sage-coordinator wait-job {'0' * 32}", "unknown_job", 2)
+    refused(sh, f"sage-coordinator wait-job {'0' * 32} --timeout 1", "unknown_job", 2)
+    refused(sh, f"sage watch --no-follow {'0' * 32}", "unknown_job", 2)
     refused(sh, f"sage-coordinator verify-proof {'0' * 32}", "unknown_job", 2)
     refused(sh, f"sage-coordinator show-job {'0' * 32}", "unknown_job", 2)
 
