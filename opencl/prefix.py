@@ -19,6 +19,7 @@ from bitsage.stark.vectors import U32
 from .buffers import Matrix
 from .fft import LEAST_LOG, passes
 from .guard import guarded
+from .runtime import cl
 from .tuning import fft_sizes
 from .twiddles import tower
 
@@ -53,9 +54,14 @@ def interpolate_prefix(values: Matrix, domain_log: int) -> Matrix:
 
 
 def _row(matrix: Matrix, row: int) -> Any:
+    """A row as a buffer of its own, inside the matrix's."""
     size = 4 << matrix.log_size
     with guarded():
-        return matrix.buffer.get_sub_region(row * size, size)
+        # What pyopencl's pool gives has no method for this, but names the same memory object.
+        whole = matrix.buffer
+        if not isinstance(whole, cl.Buffer):
+            whole = cl.Buffer.from_int_ptr(whole.int_ptr, retain=True)
+        return whole.get_sub_region(row * size, size)
 
 
 def _on_host(values: U32, domain_log: int) -> U32:

@@ -29,9 +29,12 @@ from .device import Device, DeviceInfo, open_device
 from .errors import DeviceOutOfMemory
 from .grind import grind
 from .groups import ROUNDING, by_size, constraint_groups, extension_bytes, leaf_groups
+from .prefix import interpolate_prefix
 from .quotients import Sums
 from .templates import columns_of_constraint
 from .twiddles import tower
+
+_SHARE = 3 / 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,7 +173,7 @@ class StreamingBackend:
             done += len(own)
             starts = [starts[0] + len(component.trace), starts[1] + len(component.interaction_masks)]
         values = compose.lifted_sum(self.device, sums, layout.composition_log)
-        return [c.host() for c in compose.split(compose.interpolate_prefix(values, values.log_size))]
+        return [c.host() for c in compose.split(interpolate_prefix(values, values.log_size))]
 
     def _add_component(
         self,
@@ -266,7 +269,8 @@ class StreamingBackend:
         return fft.extend(self.device, fft.uploaded(self.device, chosen), evaluations.log_blowup)
 
     def _free(self) -> int:
-        return self.device.pool.limit - self.device.pool.used
+        """What groups may take: drivers and other programs have a part of what is said to be free."""
+        return int(_SHARE * (self.device.pool.limit - self.device.pool.used))
 
     def _groups(self, indices: Sequence[int], column_bytes: int, reserved: int = 0) -> Iterable[Sequence[int]]:
         """Columns in groups that fit into what is free, at least one at a time."""

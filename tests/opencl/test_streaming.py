@@ -19,7 +19,8 @@ from bitsage.opencl.device import Device, DeviceInfo
 from bitsage.opencl.errors import DeviceOutOfMemory
 from bitsage.opencl.fallback import prove_with_fallback
 from bitsage.opencl.groups import constraint_groups, leaf_groups
-from bitsage.opencl.plan import MemoryPlan, Stage
+from bitsage.opencl.memory import DevicePool
+from bitsage.opencl.plan import MemoryPlan, Stage, plan_of
 from bitsage.opencl.streaming import StreamingBackend
 from bitsage.stark import Backend, P, PcsConfig, Proof, TraceInvalid, logup, prove, quotient_rows
 from bitsage.stark.examples import cube, example, plonk, simple, state_machine, wide_fibonacci, xor
@@ -75,6 +76,18 @@ def test_little_memory_gives_the_same_bytes(info: DeviceInfo, lanes: int, monkey
     assert made.proof.to_bytes() == expected.proof.to_bytes()
     assert made.params == expected.params
     assert device.pool.peak <= kib * KIB
+
+
+@pytest.mark.parametrize("kind", [OpenCLBackend, StreamingBackend])
+@pytest.mark.parametrize("name", SMALL)
+def test_memory_of_the_driver_s_pool_serves_too(info: DeviceInfo, lanes: int, kind: Any, name: str) -> None:
+    """GPUs take their memory from pyopencl's pool, whose buffers are of another class."""
+    air, params, trace = SMALL[name][0]()
+    device = Device(info, lanes)
+    limit = (1 << 30) if kind is OpenCLBackend else int(1.3 * plan_of(air, params).streaming_peak)
+    device.pool = DevicePool(device.queue, limit)
+    assert prove(air, params, trace, backend=kind(device)).proof == prove(air, params, trace).proof
+    assert device.pool.peak <= limit
 
 
 def test_matmul_streams(info: DeviceInfo, lanes: int, monkeypatch) -> None:
