@@ -101,8 +101,12 @@ class Client:
     def send(self, subject: str, body: CommandBody) -> Prepared:
         """Send a command without waiting for its answer (durable when this returns)."""
         prepared = self.signer.sign(subject, body)
-        self._producer.send(prepared.record)
+        self.send_prepared(prepared)
         return prepared
+
+    def send_prepared(self, prepared: Prepared) -> None:
+        """The same for a command that is signed already."""
+        self._producer.send(prepared.record)
 
     def _tail(self, where: set[tuple[str, int]]) -> Reader:
         probe = self.log.reader(dict.fromkeys(where, 0), follow=False)

@@ -1,7 +1,9 @@
 """The jobs that are not over, as events tell them: what workers, validators and the timer look at."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from bitsage.processors.model import account_subject
 from bitsage.schemas.events import (
     ConsensusReached,
     JobAssigned,
@@ -18,7 +20,8 @@ from bitsage.schemas.events import (
 from bitsage.schemas.types import EventBody, EventEnvelope
 from bitsage.streams.log import Record
 
-from .follower import Keep
+from .client import Client
+from .follower import Fold, Follower, Keep
 
 TOPICS_FOLLOWED = ("jobs", "proofs", "votes")
 
@@ -101,6 +104,12 @@ class OpenJobs:
             case _:
                 return Keep.IGNORE
         return Keep.RETAIN
+
+
+def job_follower(client: Client, file: Path, fold: Fold) -> Follower:
+    """A follower of the job topics for a client's account, with its memory in `file`."""
+    identity = f"{client.network.chain_id}/{account_subject(client.key.address)}/1"
+    return Follower(client.log, client.network.seal_check(), TOPICS_FOLLOWED, file, identity, fold)
 
 
 def _as_told(job: OpenJob, body: JobAssigned, late: int) -> JobAssigned:

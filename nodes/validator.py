@@ -12,15 +12,14 @@ from pathlib import Path
 
 import structlog
 
-from bitsage.processors.model import account_subject, job_subject
+from bitsage.processors.model import job_subject
 from bitsage.schemas.commands import CastVote
 from bitsage.schemas.events import JobSpec, ProofGenerated, TallyOpened
 from bitsage.schemas.parameters import Parameters
 
 from .client import Client
-from .follower import Follower
 from .jobwork import judge
-from .openjobs import TOPICS_FOLLOWED, OpenJob, OpenJobs
+from .openjobs import OpenJob, OpenJobs, job_follower
 
 logger = structlog.get_logger(__name__)
 Key = tuple[bytes, int, bytes]
@@ -44,15 +43,7 @@ class ValidatorNode:
     def run(self) -> None:
         """Judge until `stop` is set; a verification that is going on is finished and voted first."""
         self.client.signer.keep_nonces(self.folder / "validator.nonce")
-        identity = f"{self.client.network.chain_id}/{account_subject(self.client.key.address)}/1"
-        follower = Follower(
-            self.client.log,
-            self.client.network.seal_check(),
-            TOPICS_FOLLOWED,
-            self.folder / "validator.db",
-            identity,
-            self.open_jobs.fold,
-        )
+        follower = job_follower(self.client, self.folder / "validator.db", self.open_jobs.fold)
         follower.run(self.stop, self._look)
 
     def _look(self) -> None:

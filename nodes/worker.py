@@ -15,17 +15,22 @@ from bitsage.opencl import DeviceError
 from bitsage.processors.model import account_subject, job_subject
 from bitsage.schemas.commands import AbandonJob, StartJob, SubmitProof
 from bitsage.schemas.heartbeat import Heartbeat
+from bitsage.schemas.types import EventBody, EventEnvelope
 from bitsage.stark import ProofRefused, ProverError
+from bitsage.streams.log import Record
 
 from . import __version__
 from .client import Client
-from .follower import Follower
+from .follower import Keep
 from .jobwork import ProofWork, prove_attempt
-from .openjobs import TOPICS_FOLLOWED, OpenJob, OpenJobs
+from .openjobs import OpenJob, OpenJobs, job_follower
+from .outbox import AGAIN, Outbox
 
 logger = structlog.get_logger(__name__)
 #: (job id hex, stage, done, total)
 Progress = Callable[[str, str, int, int], None]
+#: Refusals of a proof that would be refused again: the attempt is given up before its time runs out.
+_NOT_ADMITTED = frozenset({"too_large", "malformed"})
 
 
 @dataclass(slots=True)
@@ -40,18 +45,15 @@ class WorkerNode:
     stop: threading.Event = field(default_factory=threading.Event)
     open_jobs: OpenJobs = field(default_factory=OpenJobs)
     _submitted: set[tuple[bytes, int]] = field(default_factory=set)
+    _outbox: Outbox = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._outbox = Outbox(self.client)
 
     def run(self) -> None:
         """Work until `stop` is set; a proof that is being made is finished and submitted first."""
-        identity = f"{self.client.network.chain_id}/{account_subject(self.client.key.address)}/1"
-        follower = Follower(
-            self.client.log,
-            self.client.network.seal_check(),
-            TOPICS_FOLLOWED,
-            self.folder / "worker.db",
-            identity,
-            self.open_jobs.fold,
-        )
+        self.client.signer.keep_nonces(self.folder / "worker.nonce")
+        follower = job_follower(self.client, self.folder / "worker.db", self.fold)
         failure: list[BaseException] = []
         follow = threading.Thread(target=_guard, args=(follower.run, self.stop, failure), name="follow")
         beat = threading.Thread(target=_guard, args=(self._beat, self.stop, failure), name="heartbeat")
@@ -59,6 +61,7 @@ class WorkerNode:
         beat.start()
         try:
             while not self.stop.wait(0.05):
+                self._answer_refusals()
                 if follower.caught_up.is_set() and (job := self._next()) is not None:
                     self._work(job)
         finally:
@@ -67,6 +70,27 @@ class WorkerNode:
             beat.join()
         if failure:
             raise failure[0]
+
+    def fold(self, record: Record, envelope: EventEnvelope, body: EventBody) -> tuple[str, Keep]:
+        """Fold one event of the job topics (`follower.Fold`); answers to this worker's commands are kept for it."""
+        self._outbox.hear(envelope, body)
+        return self.open_jobs.fold(record, envelope, body)
+
+    def _answer_refusals(self) -> None:
+        """Say again what was refused for its clock or nonce; give up an attempt whose proof is not admitted."""
+        for job_id, said, reason, _ in self._outbox.refused():
+            job = self.open_jobs.jobs.get(job_id)
+            attempt = None if job is None else job.current
+            mine = attempt is not None and (attempt.worker, attempt.attempt) == (self.client.key.address, said.attempt)
+            logger.warning(
+                "command_refused", job=job_subject(job_id), command=type(said).__name__, reason=reason, over=not mine
+            )
+            if not mine:
+                continue
+            if reason in AGAIN:
+                self._outbox.send(job_id, said)
+            elif isinstance(said, SubmitProof) and reason in _NOT_ADMITTED:
+                self._outbox.send(job_id, AbandonJob(attempt=said.attempt, reason=reason))
 
     def _next(self) -> OpenJob | None:
         mine = []
@@ -82,22 +106,21 @@ class WorkerNode:
         attempt = job.current
         if attempt is None:
             return
-        subject = job_subject(job.job_id)
-        with structlog.contextvars.bound_contextvars(job=subject, attempt=attempt.attempt):
+        with structlog.contextvars.bound_contextvars(job=job_subject(job.job_id), attempt=attempt.attempt):
             self._submitted.add((job.job_id, attempt.attempt))
-            self.client.send(subject, StartJob(attempt=attempt.attempt))
+            self._outbox.send(job.job_id, StartJob(attempt=attempt.attempt))
             logger.info("job_started")
             try:
                 work = self.produce(job, self.client.key.address, self.progress)
             except (ObelyskError, ProofRefused, ProverError, DeviceError, MemoryError) as error:
                 reason = _reason(error)
                 logger.error("job_abandoned", reason=reason)
-                self.client.send(subject, AbandonJob(attempt=attempt.attempt, reason=reason))
+                self._outbox.send(job.job_id, AbandonJob(attempt=attempt.attempt, reason=reason))
                 if isinstance(error, DeviceError):
                     # The operator named a device that is not there: every job would go the same way.
                     raise
                 return
-            self.client.send(subject, _proof_command(attempt.attempt, work))
+            self._outbox.send(job.job_id, _proof_command(attempt.attempt, work))
             logger.info(
                 "proof_submitted",
                 bytes=len(work.proof),
