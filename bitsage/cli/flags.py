@@ -25,11 +25,6 @@ def keep(**values: Any) -> None:
         flags.update({name: value for name, value in values.items() if value is not None})
 
 
-def active() -> bool:
-    """Whether a command line is running, which then takes care of errors."""
-    return _FLAGS.get() is not None
-
-
 def current() -> dict[str, Any]:
     """The flags given so far."""
     return dict(_FLAGS.get() or {})

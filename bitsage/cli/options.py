@@ -21,7 +21,6 @@ JobId = Annotated[str, typer.Argument(metavar="JOB", help="Job id, 32 hex digits
 
 
 def root(
-    ctx: typer.Context,
     config_file: Annotated[
         Path | None, typer.Option("--config", help="Configuration file; default: SAGE_CONFIG, else bitsage.toml here.")
     ] = None,
@@ -46,11 +45,6 @@ def root(
     flags.keep(file=config_file, **{key: str(value) for key, value in values.items() if value is not None})
     settings = config()
     logs.set_up(settings.log.level, settings.log.format)
-    # The commands of the broker and its topics take these as options of their own.
-    own = {"home": str(settings.home), "bootstrap": settings.kafka.bootstrap, "config": settings.kafka.config}
-    given = {key: str(value) for key, value in own.items() if value is not None}
-    commands = ("start", "stop", "status", "create", "check", "describe")
-    ctx.default_map = {group: dict.fromkeys(commands, given) for group in ("kafka", "topics")}
 
 
 def job_bytes(text: str) -> bytes:

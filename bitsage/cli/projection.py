@@ -17,7 +17,7 @@ from bitsage.projections.schema import Model
 from bitsage.streams.seal import SealCheck
 
 from .context import data_folder, open_log
-from .rows import Output, exit_codes, print_rows
+from .rows import Output, print_rows
 
 projection_app = typer.Typer(
     name="projection",
@@ -69,24 +69,23 @@ def list_models(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
 
     Example: sage projection list
     """
-    with exit_codes():
-        output = Output.of(as_json=as_json, as_csv=as_csv)
-        rows: Rows = []
-        for model in MODELS:
-            path = projections_folder() / model.file_name
-            records = rows_held = None
-            if path.is_file():
-                with Projection(model, projections_folder(), _authenticate()) as projection:
-                    records = sum(position.records for position in projection.store.positions().values())
-                    rows_held = projection.query(f"select count(*) as n from {model.main}")[0]["n"]
-            about = {
-                "model": model.name,
-                "version": model.version,
-                "shows": model.doc,
-                "topics": ", ".join(model.topics),
-            }
-            rows.append(about | {"file": path.name, "rows": rows_held, "records": records})
-        print_rows(rows, output, brief=("model", "shows", "topics", "rows", "records"))
+    output = Output.of(as_json=as_json, as_csv=as_csv)
+    rows: Rows = []
+    for model in MODELS:
+        path = projections_folder() / model.file_name
+        records = rows_held = None
+        if path.is_file():
+            with Projection(model, projections_folder(), _authenticate()) as projection:
+                records = sum(position.records for position in projection.store.positions().values())
+                rows_held = projection.query(f"select count(*) as n from {model.main}")[0]["n"]
+        about = {
+            "model": model.name,
+            "version": model.version,
+            "shows": model.doc,
+            "topics": ", ".join(model.topics),
+        }
+        rows.append(about | {"file": path.name, "rows": rows_held, "records": records})
+    print_rows(rows, output, brief=("model", "shows", "topics", "rows", "records"))
 
 
 @projection_app.command("show")
@@ -109,17 +108,16 @@ def show(
 
     Example: sage projection show balances --as-of 2026-01-31T12:00:00Z --json
     """
-    with exit_codes():
-        output = Output.of(as_json=as_json, as_csv=as_csv)
-        chosen, conditions = model_named(model), dict(map(_condition, where or []))
-        if at is None:
-            with _opened(chosen, offline=offline) as projection:
-                rows = projection.rows(conditions, limit=limit, table=table)
-        else:
-            bound, log = parse_as_of(at), open_log()
-            with _bar(f"folding {chosen.name}") as bar, as_of(log, chosen, bound, _authenticate(), bar) as past:
-                rows = past.rows(conditions, limit=limit, table=table)
-        print_rows(rows, output, kinds=chosen.kinds, brief=chosen.brief if table is None else ())
+    output = Output.of(as_json=as_json, as_csv=as_csv)
+    chosen, conditions = model_named(model), dict(map(_condition, where or []))
+    if at is None:
+        with _opened(chosen, offline=offline) as projection:
+            rows = projection.rows(conditions, limit=limit, table=table)
+    else:
+        bound, log = parse_as_of(at), open_log()
+        with _bar(f"folding {chosen.name}") as bar, as_of(log, chosen, bound, _authenticate(), bar) as past:
+            rows = past.rows(conditions, limit=limit, table=table)
+    print_rows(rows, output, kinds=chosen.kinds, brief=chosen.brief if table is None else ())
 
 
 def _condition(text: str) -> tuple[str, str]:
@@ -143,10 +141,9 @@ def query(
 
     Example: sage projection query jobs "select state, count(*) as n from jobs group by state"
     """
-    with exit_codes():
-        output = Output.of(as_json=as_json, as_csv=as_csv)
-        with _opened(model_named(model), offline=offline) as projection:
-            print_rows(projection.query(sql, seconds=seconds, limit=limit), output)
+    output = Output.of(as_json=as_json, as_csv=as_csv)
+    with _opened(model_named(model), offline=offline) as projection:
+        print_rows(projection.query(sql, seconds=seconds, limit=limit), output)
 
 
 @projection_app.command("hash")
@@ -155,12 +152,11 @@ def show_hash(model: ModelName, offline: Offline = False, as_json: AsJson = Fals
 
     Example: sage projection hash balances
     """
-    with exit_codes():
-        output = Output.of(as_json=as_json, as_csv=as_csv)
-        with _opened(model_named(model), offline=offline) as projection:
-            state = projection.state()
-        ends = ",".join(f"{topic}:{p}:{position.next_offset}" for (topic, p), position in state.positions.items())
-        print_rows([{"model": state.model, "version": state.version, "hash": state.hash, "as_of": ends}], output)
+    output = Output.of(as_json=as_json, as_csv=as_csv)
+    with _opened(model_named(model), offline=offline) as projection:
+        state = projection.state()
+    ends = ",".join(f"{topic}:{p}:{position.next_offset}" for (topic, p), position in state.positions.items())
+    print_rows([{"model": state.model, "version": state.version, "hash": state.hash, "as_of": ends}], output)
 
 
 @projection_app.command("rebuild")
@@ -174,13 +170,12 @@ def rebuild_models(
 
     Example: sage projection rebuild --all
     """
-    with exit_codes():
-        output = Output.of(as_json=as_json, as_csv=as_csv)
-        if (model is None) == (not everything):
-            raise typer.BadParameter("name one model, or give --all")
-        chosen = [model_named(model)] if model is not None else list(MODELS)
-        log = open_log()
-        with _bar("rebuilding") as progress:
-            states = rebuild(log, projections_folder(), chosen, _authenticate(), progress)
-        rows: Rows = [{"model": s.model, "version": s.version, "hash": s.hash} for s in states.values()]
-        print_rows(rows, output)
+    output = Output.of(as_json=as_json, as_csv=as_csv)
+    if (model is None) == (not everything):
+        raise typer.BadParameter("name one model, or give --all")
+    chosen = [model_named(model)] if model is not None else list(MODELS)
+    log = open_log()
+    with _bar("rebuilding") as progress:
+        states = rebuild(log, projections_folder(), chosen, _authenticate(), progress)
+    rows: Rows = [{"model": s.model, "version": s.version, "hash": s.hash} for s in states.values()]
+    print_rows(rows, output)

@@ -1,11 +1,9 @@
-"""Rows for people and programs, and the exit codes of commands that only look."""
+"""Rows for people and programs."""
 
 import csv
 import json
-import sqlite3
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Self
@@ -14,18 +12,11 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from bitsage.nodes.errors import NodeError
-from bitsage.projections import BadAsOf, ProjectionError, QueryRefused, UnknownColumn, UnknownModel, UnknownTable
 from bitsage.projections.amounts import in_sage
 from bitsage.projections.sandbox import Rows
 from bitsage.projections.schema import Kind
-from bitsage.streams.errors import StreamError
 
-from . import flags
-
-REFUSED, BAD_INPUT, UNREACHABLE = 1, 2, 3
 _PIPE_WIDTH = 400
-_BAD_INPUT = (UnknownModel, UnknownTable, UnknownColumn, BadAsOf, QueryRefused, typer.BadParameter)
 
 
 class Output(Enum):
@@ -45,32 +36,6 @@ class Output(Enum):
         if as_json and as_csv:
             raise typer.BadParameter("--json and --csv exclude each other")
         return cls("json" if as_json else "csv" if as_csv else "table")
-
-
-@contextmanager
-def exit_codes() -> Iterator[None]:
-    """One sentence on standard error and the exit code: 1 refused, 2 bad input, 3 broker unreachable.
-
-    Below `sage` the root does this for every command, in the one form that docs/errors.md describes; this is for the
-    group run on its own.
-    """
-    if flags.active():
-        yield
-        return
-    try:
-        yield
-    except _BAD_INPUT as error:
-        _leave(error, BAD_INPUT)
-    except StreamError as error:
-        _leave(error, UNREACHABLE)
-    except (ProjectionError, NodeError, OSError, sqlite3.Error) as error:
-        _leave(error, REFUSED)
-
-
-def _leave(error: Exception, code: int) -> None:
-    name = getattr(error, "code", "bad_input" if code == BAD_INPUT else "refused")
-    print(f"error: {error} ({name})", file=sys.stderr)
-    raise typer.Exit(code) from None
 
 
 def print_rows(

@@ -10,19 +10,20 @@ from rich.console import Console
 from rich.table import Table
 
 from bitsage.streams.admin import check_topics, create_topics, describe_topics
-from bitsage.streams.errors import BrokerUnreachable
-from bitsage.streams.settings import ClientSettings, client_settings
+from bitsage.streams.settings import ClientSettings
 from bitsage.streams.topics import TOPICS
 
-from .kafka import DEFAULT_HOME, REFUSED, AsJson, Home, broker_of, refusals
+from . import flags
+from .context import kafka_settings
+from .failures import REFUSED
+from .kafka import AsJson, Home
 
 Bootstrap = Annotated[
-    str | None,
-    typer.Option("--bootstrap", envvar="KAFKA_BOOTSTRAP", help="Cluster, host:port[,...]; default: the local broker."),
+    str | None, typer.Option("--bootstrap", help="Kafka cluster, host:port[,...]; as before the command.")
 ]
 Config = Annotated[
     Path | None,
-    typer.Option("--client-config", envvar="KAFKA_CLIENT_CONFIG", help="More client settings: properties or TOML."),
+    typer.Option("--kafka-config", help="More Kafka client settings: properties or TOML; as before the command."),
 ]
 Replication = Annotated[
     int | None, typer.Option("--replication", min=1, max=15, help="Replicas; default: 3, or one per broker if fewer.")
@@ -31,19 +32,17 @@ Replication = Annotated[
 topics_app = typer.Typer(help="The topics of the network: create, check, describe.", no_args_is_help=True)
 
 
-def settings_for(bootstrap: str | None, config: Path | None, home: Path) -> ClientSettings:
-    """Client settings: the address given, else that of the settings file, else the local broker of `home`.
+def settings_for(bootstrap: str | None, config: Path | None, home: Path | None) -> ClientSettings:
+    """Client settings as every command has them, with the flags that stand behind this one's name.
 
     Raises:
         BadSettings: the address or the file is malformed.
-        BrokerUnreachable: nothing was given and no local broker runs.
+        BrokerUnreachable: no cluster is configured and no local broker runs.
+        ConfigError: the configuration cannot be used.
     """
-    if bootstrap or config:
-        return client_settings(bootstrap, config)
-    status = broker_of(home).status()
-    if status.bootstrap is None:
-        raise BrokerUnreachable(f"no local broker runs in {home / 'kafka'}: start it, or give --bootstrap")
-    return client_settings(status.bootstrap)
+    given = {"kafka.bootstrap": bootstrap, "kafka.config": config, "home": home}
+    flags.keep(**{key: str(value) for key, value in given.items() if value is not None})
+    return kafka_settings()
 
 
 @topics_app.command()
@@ -51,12 +50,11 @@ def create(
     bootstrap: Bootstrap = None,
     config: Config = None,
     replication: Replication = None,
-    home: Home = DEFAULT_HOME,
+    home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the topics that the cluster lacks; those that exist are left as they are."""
-    with refusals(as_json):
-        made = create_topics(settings_for(bootstrap, config, home), replication)
+    made = create_topics(settings_for(bootstrap, config, home), replication)
     if as_json:
         typer.echo(json.dumps({"ok": True, "created": made, "existing": len(TOPICS) - len(made)}))
     else:
@@ -68,12 +66,11 @@ def check(
     bootstrap: Bootstrap = None,
     config: Config = None,
     replication: Replication = None,
-    home: Home = DEFAULT_HOME,
+    home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare the cluster with the table; exit code 1 when they differ."""
-    with refusals(as_json):
-        drifts = check_topics(settings_for(bootstrap, config, home), replication)
+    drifts = check_topics(settings_for(bootstrap, config, home), replication)
     if as_json:
         reason = {"reason": "topic_drift"} if drifts else {}
         typer.echo(json.dumps({"ok": not drifts, **reason, "drifts": [asdict(drift) for drift in drifts]}))
@@ -89,12 +86,9 @@ def check(
 
 
 @topics_app.command()
-def describe(
-    bootstrap: Bootstrap = None, config: Config = None, home: Home = DEFAULT_HOME, as_json: AsJson = False
-) -> None:
+def describe(bootstrap: Bootstrap = None, config: Config = None, home: Home = None, as_json: AsJson = False) -> None:
     """List the topics of the network on the cluster, with partitions, replicas and configuration."""
-    with refusals(as_json):
-        states = describe_topics(settings_for(bootstrap, config, home))
+    states = describe_topics(settings_for(bootstrap, config, home))
     if as_json:
         typer.echo(json.dumps({"ok": True, "topics": [asdict(state) for state in states]}))
         return

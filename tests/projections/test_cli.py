@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bitsage.cli import projection as cli
+from bitsage.cli import sage as root
 from bitsage.projections import MODELS, Projection
 from bitsage.streams.errors import BrokerUnreachable
 
@@ -20,7 +21,7 @@ def sage(kit, tmp_path, monkeypatch):
     monkeypatch.setattr(cli, "open_log", lambda: log)
 
     def run(*words, code=0):
-        result = CliRunner().invoke(cli.projection_app, [str(word) for word in words])
+        result = CliRunner().invoke(root.app, ["projection", *map(str, words)])
         assert result.exit_code == code, (result.output, result.exception)
         return result
 
@@ -89,22 +90,25 @@ def test_query_and_hash(sage, tmp_path) -> None:
         (("rebuild", "nonsense"), "unknown_model"),
         (("query", "nonsense", "select 1"), "unknown_model"),
         (("show", "jobs", "--where", "nonsense=1"), "unknown_column"),
-        (("show", "jobs", "--where", "nonsense"), "bad_input"),
+        (("show", "jobs", "--where", "nonsense"), "bad_argument"),
         (("show", "jobs", "--table", 'x" union select'), "unknown_table"),
         (("show", "jobs", "--as-of", "yesterday"), "bad_as_of"),
-        (("show", "jobs", "--json", "--csv"), "bad_input"),
+        (("show", "jobs", "--json", "--csv"), "bad_argument"),
         (("query", "jobs", "delete from job_facts"), "query_refused"),
         (("query", "jobs", "nonsense"), "query_refused"),
         (("query", "jobs", "attach ':memory:' as x"), "query_refused"),
-        (("rebuild",), "bad_input"),
-        (("rebuild", "jobs", "--all"), "bad_input"),
+        (("rebuild",), "bad_argument"),
+        (("rebuild", "jobs", "--all"), "bad_argument"),
     ],
 )
 def test_bad_input_is_exit_code_2(sage, words, reason) -> None:
     result = sage(*words, code=2)
     assert result.stderr.startswith("error: ")
-    assert result.stderr.endswith(f"({reason})\n")
-    assert result.stdout == ""
+    assert result.stderr.endswith(f"[{reason}]\n")
+    if "--json" in words:
+        assert json.loads(result.stdout)["error"]["code"] == reason
+    else:
+        assert result.stdout == ""
 
 
 def test_a_slow_query_is_refused(sage) -> None:

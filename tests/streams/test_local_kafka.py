@@ -16,8 +16,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from typer.testing import CliRunner
 
-from bitsage.cli.kafka import kafka_app
-from bitsage.cli.topics import topics_app
+from bitsage.cli import sage
 from bitsage.streams import local_kafka, local_kafka_config, local_kafka_jars, local_kafka_process
 from bitsage.streams.admin import cluster_id_at, create_topics
 from bitsage.streams.errors import KafkaSetupError
@@ -391,51 +390,91 @@ def test_nobody_answers_on_a_closed_port() -> None:
         assert cluster_id_at(f"127.0.0.1:{taken.getsockname()[1]}", 0.3) is None
 
 
-def call(app: Any, *words: str) -> tuple[int, Any]:
-    result = CliRunner().invoke(app, [*words, "--json"], env={"KAFKA_BOOTSTRAP": None, "SAGE_HOME": None})
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of this machine's configuration."""
+    for name in ("KAFKA_BOOTSTRAP", "KAFKA_CONFIG", "SAGE_HOME", "SAGE_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.chdir(tmp_path)
+
+
+def invoke(*words: str) -> Any:
+    result = CliRunner().invoke(sage.app, words)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def call(*words: str) -> tuple[int, Any]:
+    result = invoke(*words, "--json")
     return result.exit_code, json.loads(result.stdout.splitlines()[-1])
 
 
 @pytest.mark.kafka
+@pytest.mark.usefixtures("alone")
 def test_the_commands_of_a_person(tmp_path: Path) -> None:
     home = ("--home", str(tmp_path))
     try:
-        code, answer = call(kafka_app, "status", *home)
+        code, answer = call("kafka", "status", *home)
         assert (code, answer["running"]) == (3, False)
-        code, answer = call(topics_app, "check", *home)
-        assert (code, answer["reason"]) == (3, "broker_unreachable")
-        code, answer = call(kafka_app, "start", *home)
+        code, answer = call("topics", "check", *home)
+        assert (code, answer["error"]["code"]) == (3, "broker_unreachable")
+        code, answer = call("kafka", "start", *home)
         assert (code, answer["ready"], answer["detached"], answer["topics_created"]) == (0, True, True, 11)
         bootstrap = answer["bootstrap"]
-        assert call(kafka_app, "start", *home)[1]["topics_created"] == 0
-        assert call(kafka_app, "status", *home)[0] == 0
-        assert call(topics_app, "create", *home) == (0, {"ok": True, "created": [], "existing": 11})
-        assert call(topics_app, "check", *home) == (0, {"ok": True, "drifts": []})
-        code, answer = call(topics_app, "check", "--bootstrap", bootstrap, "--replication", "2")
+        assert call("kafka", "start", *home)[1]["topics_created"] == 0
+        assert call("kafka", "status", *home)[0] == 0
+        assert call("topics", "create", *home) == (0, {"ok": True, "created": [], "existing": 11})
+        assert call("topics", "check", *home) == (0, {"ok": True, "drifts": []})
+        code, answer = call("topics", "check", "--bootstrap", bootstrap, "--replication", "2")
         assert (code, answer["reason"], len(answer["drifts"])) == (1, "topic_drift", 11)
-        assert len(call(topics_app, "describe", *home)[1]["topics"]) == 11
-        shown = CliRunner().invoke(topics_app, ["describe", *home], env={"COLUMNS": "160"})
+        assert len(call("topics", "describe", *home)[1]["topics"]) == 11
+        shown = invoke("topics", "describe", *home)
         assert "for ever" in shown.stdout
         assert "bitsage.heartbeats" in shown.stdout
-        drifted = CliRunner().invoke(topics_app, ["check", *home, "--replication", "2"])
+        drifted = invoke("topics", "check", *home, "--replication", "2")
         assert drifted.exit_code == 1
         assert "replication" in drifted.stdout
-        assert call(kafka_app, "stop", *home) == (0, {"ok": True, "stopped": True})
-        assert call(kafka_app, "stop", *home) == (0, {"ok": True, "stopped": False})
+        assert call("kafka", "stop", *home) == (0, {"ok": True, "stopped": True})
+        assert call("kafka", "stop", *home) == (0, {"ok": True, "stopped": False})
     finally:
         LocalKafka(tmp_path / "kafka").stop()
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_bad_address_is_bad_input() -> None:
-    assert call(topics_app, "check", "--bootstrap", "nowhere")[0] == 2
-    result = CliRunner().invoke(topics_app, ["check", "--bootstrap", "nowhere"])
+    assert call("topics", "check", "--bootstrap", "nowhere")[0] == 2
+    result = invoke("topics", "check", "--bootstrap", "nowhere")
     assert result.exit_code == 2
-    assert "bad_kafka_settings" in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.endswith("[bad_kafka_settings]\n")
 
 
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize("place", ["flag", "root flag", "environment", "file"])
+def test_the_settings_file_has_one_name_wherever_it_is_given(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "client.properties"
+    settings.write_text("bootstrap.servers=127.0.0.1:9\nno.such.setting=1\n")
+    words = ["topics", "check"]
+    match place:
+        case "flag":
+            words += ["--kafka-config", str(settings)]
+        case "root flag":
+            words = ["--kafka-config", str(settings), *words]
+        case "environment":
+            monkeypatch.setenv("KAFKA_CONFIG", str(settings))
+        case "file":
+            (tmp_path / "bitsage.toml").write_text(f'[kafka]\nconfig = "{settings}"\n')
+    code, answer = call(*words)
+    assert (code, answer["error"]["code"]) == (2, "bad_kafka_settings")
+    assert "no.such.setting" in answer["error"]["message"]
+
+
+@pytest.mark.usefixtures("alone")
 def test_an_unreachable_cluster_is_exit_code_3_within_seconds() -> None:
     began = time.monotonic()
-    code, answer = call(topics_app, "create", "--bootstrap", "127.0.0.1:9")
-    assert (code, answer["reason"]) == (3, "broker_unreachable")
+    code, answer = call("topics", "create", "--bootstrap", "127.0.0.1:9")
+    assert (code, answer["error"]["code"]) == (3, "broker_unreachable")
     assert time.monotonic() - began < 10
