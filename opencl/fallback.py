@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -110,7 +111,9 @@ def _leave(info: DeviceInfo, error: DeviceError) -> None:
     # The frames of the traceback hold the columns of the failed proof.
     error.__traceback__ = error.__context__ = error.__cause__ = None
     gc.collect()
-    open_device(info).pool.trim()
+    # A device that could not even be opened fails here again.
+    with suppress(DeviceError):
+        open_device(info).pool.trim()
 
 
 def _say_once(log: Log, text: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from bitsage.opencl import fallback
 from bitsage.opencl.backend import OpenCLBackend
-from bitsage.opencl.device import Device, DeviceInfo, discover
+from bitsage.opencl.device import Device, DeviceInfo, discover, open_device
 from bitsage.opencl.errors import DeviceLost, DeviceOutOfMemory, DeviceUnknown
 from bitsage.opencl.fallback import prove_with_fallback
 from bitsage.opencl.guard import guarded
@@ -41,6 +41,16 @@ def test_the_wanted_device_makes_the_proof(info: DeviceInfo) -> None:
     proved = prove_with_fallback(attempt, wanted=info.index)
     assert (proved.device, proved.failed) == (info.label, ())
     assert proved.result == prove_with_fallback(attempt, wanted="numpy").result
+
+
+def test_a_device_that_cannot_be_opened_hands_on(info: DeviceInfo, monkeypatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise DeviceLost("gone before it was opened")
+
+    open_device.cache_clear()
+    monkeypatch.setattr(Device, "__init__", broken)
+    proved = prove_with_fallback(attempt, wanted=info.index)
+    assert (proved.device, proved.failed[0]) == ("numpy", (info.label, "device_lost"))
 
 
 def test_a_device_without_enough_memory_hands_on(info: DeviceInfo, monkeypatch, caplog) -> None:
