@@ -6,6 +6,10 @@ from pathlib import Path
 from testnetwork import running, spec, wait
 
 from bitsage.nodes.client import Client
+from bitsage.nodes.jobwork import ProofWork, prove_attempt
+from bitsage.nodes.openjobs import OpenJob
+from bitsage.nodes.worker import Progress
+from bitsage.opencl import DeviceUnknown
 from bitsage.schemas.events import JobReassigned, ReputationChanged, Slashed, WorkerWentOffline
 from bitsage.streams.memory_log import InMemoryLog
 
@@ -25,3 +29,16 @@ def test_three_jobs_that_trap_cost_an_honest_worker_nothing(tmp_path: Path) -> N
             assert [body.reason for body in given_back] == ["unprovable"]
         told = [a.body for a in client.history(("workers", "accounts"), worker.subject)]
         assert not [b for b in told if isinstance(b, ReputationChanged | Slashed | WorkerWentOffline)]
+
+
+def test_a_worker_whose_device_is_not_there_gives_the_job_back_and_says_so(tmp_path: Path) -> None:
+    def produce(job: OpenJob, worker: bytes, progress: Progress | None) -> ProofWork:
+        return prove_attempt(job, worker, progress, device="no such device")
+
+    with running(InMemoryLog(), tmp_path) as network:
+        network.worker(10, produce=produce)
+        client = network.funded(20)
+        job_id, _ = client.submit_job(spec())
+        assert [body.reason for body in wait(lambda: _given_back(client, job_id))] == ["abandoned"]
+        failure = wait(lambda: network.failures.pop() if network.failures else None)
+        assert isinstance(failure, DeviceUnknown)
