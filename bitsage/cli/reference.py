@@ -164,9 +164,9 @@ of the four it came from. A key that does not exist is an error. In the file, do
 network, and everybody who takes part needs a copy of it. Amounts are base units, or SAGE with the unit written out.
 
 Not in the file, because they are secret or concern one call: `SAGE_PASSWORD` (the keystore's password), `SAGE_CONFIG`
-(another configuration file), `SAGE_DEBUG=1` (tracebacks), `SAGE_CACHE` (where
-downloaded jars, compiled kernels and tuned block sizes are kept), `SAGE_DEVICE` (the device to prove on: a number or a part of
-a name as in `sage devices`, `cpu`, `gpu` or `numpy`).
+(another configuration file), `SAGE_DEBUG=1` (tracebacks), `SAGE_CACHE` (where downloaded jars, compiled kernels, tuned
+block sizes and the table that opens payments are kept), `SAGE_DEVICE` (the device to prove on: a number or a part of a
+name as in `sage devices`, `cpu`, `gpu` or `numpy`).
 
 | key | default | environment | meaning |
 |---|---|---|---|
