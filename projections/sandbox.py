@@ -30,6 +30,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     Raises:
         ForeignFile: the file is missing or is not a database.
     """
+    connection: sqlite3.Connection | None = None
     try:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=10)
         connection.execute("pragma query_only = on")
@@ -37,6 +38,8 @@ def open_reader(path: Path) -> sqlite3.Connection:
         connection.execute("begin")
         connection.execute("select count(*) from sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
+        if connection is not None:
+            connection.close()
         raise ForeignFile(f"{path.name} cannot be read: {error}") from error
     connection.row_factory = sqlite3.Row
     amounts.register(connection)
