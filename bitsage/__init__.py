@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bitsage.nodes.audit import Verdict, audit
     from bitsage.nodes.claims import Claimable, claim, claimable
     from bitsage.nodes.client import Answer, Client
-    from bitsage.nodes.errors import AnswerTimeout, AuditFailed, CommandRefused, NodeError, NotConfigured
+    from bitsage.nodes.errors import AnswerTimeout, CommandRefused, NodeError, NotConfigured
     from bitsage.nodes.network import Network, read_network, write_network
     from bitsage.nodes.register import register_validator, register_worker
     from bitsage.projections import MODELS, Projection
@@ -36,7 +36,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "bitsage.nodes.audit": ("Verdict", "audit"),
     "bitsage.nodes.claims": ("Claimable", "claim", "claimable"),
     "bitsage.nodes.client": ("Answer", "Client"),
-    "bitsage.nodes.errors": ("AnswerTimeout", "AuditFailed", "CommandRefused", "NodeError", "NotConfigured"),
+    "bitsage.nodes.errors": ("AnswerTimeout", "CommandRefused", "NodeError", "NotConfigured"),
     "bitsage.nodes.network": ("Network", "read_network", "write_network"),
     "bitsage.nodes.register": ("register_validator", "register_worker"),
     "bitsage.projections": ("MODELS", "Projection"),
@@ -58,7 +58,6 @@ __all__ = [
     "SAGE",
     "Answer",
     "AnswerTimeout",
-    "AuditFailed",
     "BitsageError",
     "Claimable",
     "Client",

@@ -43,7 +43,6 @@ class Coordinator:
     instance: str = "coordinator-0"
     batch: int = 1000
     stop: threading.Event = field(default_factory=threading.Event)
-    ready: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
         """Serve until `stop` is set, then finish the open batch and leave.
@@ -59,7 +58,6 @@ class Coordinator:
         ]
         for part in parts:
             part.start()
-        self.ready.set()
         for part in parts:
             part.join()
         if failure:

@@ -4,8 +4,7 @@ NodeError
 |-- NotConfigured     a setting or key that a process needs is missing
 |-- StateDivergence   the log does not continue the state that was folded from it
 |-- CommandRefused    the network answered a command with a rejection (code: the event's reason)
-|-- AnswerTimeout     no answer to a command came in time; the command may still be answered later
-`-- AuditFailed       the log contradicts itself or its rules (topic, partition, offset of the first finding)
+`-- AnswerTimeout     no answer to a command came in time; the command may still be answered later
 """
 
 
@@ -39,9 +38,3 @@ class AnswerTimeout(NodeError):
     """No answer to a command came in time; the command may still be answered later."""
 
     code = "answer_timeout"
-
-
-class AuditFailed(NodeError):
-    """The log contradicts itself or its rules."""
-
-    code = "audit_failed"

@@ -164,8 +164,15 @@ def _prove(
     )
 
 
+#: No memory, a plug-in that fails or is not installed: no reason to have anybody slashed.
+UNDECIDED = frozenset({JobTypeFailed.code, UnknownJobType.code})
+
+
 def judge(job_type_name: str, job_input: str, proof: ProofGenerated, parameters: Parameters) -> tuple[bool, str]:
-    """A validator's judgement: (valid, reason). Everything is recomputed; nothing of the event is believed."""
+    """A validator's judgement: (valid, reason). Everything is recomputed; nothing of the event is believed.
+
+    A reason of `UNDECIDED` says something of this process and nothing of the proof: the vote is withheld.
+    """
     try:
         raw = unpack(proof.proof, parameters.proof_max_uncompressed)
         if blake3.blake3(raw).digest() != proof.proof_hash:
@@ -176,9 +183,9 @@ def judge(job_type_name: str, job_input: str, proof: ProofGenerated, parameters:
             job_type.verify(request_of(job_type, job_input), proof.output_hash, raw, bound)
     except ProofRefused as error:
         return False, error.reason
-    except (JobInputInvalid, UnknownJobType):
+    except JobInputInvalid:
         return False, "job_input_invalid"
-    except JobTypeFailed as error:
+    except (JobTypeFailed, UnknownJobType) as error:
         # Fail closed: what the verifier cannot finish on is not accepted.
         return False, error.code
     except MemoryError:

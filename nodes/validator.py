@@ -18,7 +18,7 @@ from bitsage.schemas.events import JobSpec, ProofGenerated, TallyOpened
 from bitsage.schemas.parameters import Parameters
 
 from .client import Client
-from .jobwork import judge
+from .jobwork import UNDECIDED, judge
 from .openjobs import OpenJob, OpenJobs, job_follower
 
 logger = structlog.get_logger(__name__)
@@ -37,8 +37,8 @@ class ValidatorNode:
     judgement: Judge = judge
     stop: threading.Event = field(default_factory=threading.Event)
     open_jobs: OpenJobs = field(default_factory=OpenJobs)
-    #: (job, attempt, proof hash) -> the vote, and when it was sent last
-    _voted: dict[Key, tuple[CastVote, float]] = field(default_factory=dict)
+    #: (job, attempt, proof hash) -> the vote (None: withheld), and when it was sent or tried last
+    _voted: dict[Key, tuple[CastVote | None, float]] = field(default_factory=dict)
 
     def run(self) -> None:
         """Judge until `stop` is set; a verification that is going on is finished and voted first."""
@@ -56,22 +56,27 @@ class ValidatorNode:
             key = (job.job_id, tally.attempt, tally.proof_hash)
             if proof is None or proof.attempt != tally.attempt or job.submitted is None:
                 continue
-            if key not in self._voted:
-                self._send(job, key, self._judged(job.submitted.spec, tally, proof))
-            elif time.monotonic() - self._voted[key][1] >= _REPEAT_S:
-                self._send(job, key, self._voted[key][0])
+            vote, since = self._voted.get(key, (None, -_REPEAT_S))
+            if time.monotonic() - since >= _REPEAT_S:
+                self._send(job, key, vote or self._judged(job.submitted.spec, tally, proof))
         live = {(j.job_id, t.attempt, t.proof_hash) for j in self.open_jobs.jobs.values() if (t := j.open_tally)}
         self._voted = {key: sent for key, sent in self._voted.items() if key in live}
 
-    def _judged(self, spec: JobSpec, tally: TallyOpened, proof: ProofGenerated) -> CastVote:
+    def _judged(self, spec: JobSpec, tally: TallyOpened, proof: ProofGenerated) -> CastVote | None:
         with structlog.contextvars.bound_contextvars(job=job_subject(proof.job_id), attempt=tally.attempt):
             started = time.monotonic()
             valid, reason = self.judgement(spec.job_type, spec.input, proof, self.client.network.parameters)
+            if not valid and reason in UNDECIDED:
+                logger.error("vote_withheld", reason=reason)
+                return None
             logger.info("judged", valid=valid, reason=reason, ms=int((time.monotonic() - started) * 1000))
         return CastVote(attempt=tally.attempt, proof_hash=tally.proof_hash, valid=valid, reason=reason)
 
-    def _send(self, job: OpenJob, key: Key, vote: CastVote) -> None:
+    def _send(self, job: OpenJob, key: Key, vote: CastVote | None) -> None:
         subject = job_subject(job.job_id)
+        if vote is None:
+            self._voted[key] = (None, time.monotonic())
+            return
         self.client.send(subject, vote)
         self._voted[key] = (vote, time.monotonic())
         logger.info("voted", job=subject, attempt=vote.attempt, valid=vote.valid, reason=vote.reason)

@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from fastecdsa.rust import Point
 
+from bitsage.cache import cache_folder
+
 from .batch import Affine, add_to_all, sum_abscissas
 from .curve import G, is_identity
 from .elgamal import PAYMENT_BITS, Ciphertext, PaymentKey, unblind
@@ -85,8 +87,14 @@ class DiscreteLog:
         header = _MAGIC + self.baby_bits.to_bytes(8, "little") + blake3.blake3(body).digest()
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-            file.write(header + body)
-        os.replace(file.name, path)
+            try:
+                file.write(header + body)
+                file.flush()
+                os.replace(file.name, path)
+            except BaseException:
+                # A full disk must not get fuller by every try.
+                os.unlink(file.name)
+                raise
 
     @cached_property
     def _span(self) -> int:
@@ -139,9 +147,8 @@ class DiscreteLog:
 
 
 def cache_file() -> Path:
-    """Where the full table is kept: `bitsage` in XDG_CACHE_HOME, or in .cache of the home folder."""
-    folder = os.environ.get("XDG_CACHE_HOME")
-    return (Path(folder) if folder else Path.home() / ".cache") / "bitsage" / f"dlog{BABY_BITS}.bin"
+    """Where the full table is kept: in the cache folder (SAGE_CACHE) like everything that can be made again."""
+    return cache_folder() / f"dlog{BABY_BITS}.bin"
 
 
 @lru_cache(maxsize=1)

@@ -1,6 +1,5 @@
 """What every decider sees: the command, the rules, and the states that live under the command's subject."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -81,6 +80,3 @@ class Local(Protocol):
 
     def state(self, topic: str) -> object:
         """The state folded from `topic` for this subject (the decider's initial state when there is no event yet)."""
-
-
-ReputationTable = Mapping[str, int]

@@ -6,7 +6,7 @@ follows the log for all models.
 """
 
 from .asof import AsOf, as_of, parse_as_of
-from .conservation import Supply, supply, supply_conserved
+from .conservation import Supply, supply
 from .errors import (
     BadAsOf,
     ForeignFile,
@@ -45,5 +45,4 @@ __all__ = [
     "parse_as_of",
     "rebuild",
     "supply",
-    "supply_conserved",
 ]

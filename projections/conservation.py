@@ -75,8 +75,3 @@ def supply(balances: Projection) -> Supply:
     flow = flows[0] if flows else {}
     in_flight = {name: int(flow.get(f"{name}_out", 0)) - int(flow.get(f"{name}_in", 0)) for name in CHANNELS}
     return Supply(int(flow.get("granted", 0)), held, protocol, in_flight, below_zero)
-
-
-def supply_conserved(balances: Projection) -> bool:
-    """Whether every granted unit is somewhere and no account holds less than nothing."""
-    return supply(balances).conserved

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .fields import ONE, QM31, P, qadd, qinv, qmul, qneg, qscale, qsub
+from .fields import ONE, QM31, P, qadd, qinv, qmul, qscale, qsub
 from .vectors import U32, add, mul, sub
 
 GENERATOR = (2, 1268011823)
@@ -168,8 +168,3 @@ def secure_double(p: SecurePoint, count: int) -> SecurePoint:
         xy = qmul(x, y)
         x, y = double_x(x), qadd(xy, xy)
     return x, y
-
-
-def secure_conjugate(p: SecurePoint) -> SecurePoint:
-    """The inverse point -P = (x, -y)."""
-    return p[0], qneg(p[1])

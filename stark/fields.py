@@ -7,7 +7,7 @@ in `vectors`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 P = 2**31 - 1
 QM31 = tuple[int, int, int, int]
@@ -107,14 +107,6 @@ def from_partial_evals(parts: Sequence[QM31]) -> QM31:
     total = qadd(e0, qmul(e1, (0, 1, 0, 0)))
     total = qadd(total, qmul(e2, (0, 0, 1, 0)))
     return qadd(total, qmul(e3, (0, 0, 0, 1)))
-
-
-def qsum(values: Iterable[QM31]) -> QM31:
-    """Sum of the values."""
-    total = ZERO
-    for value in values:
-        total = qadd(total, value)
-    return total
 
 
 def is_canonical(x: QM31) -> bool:

@@ -21,6 +21,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from bitsage.cache import cache_folder
+
 from .errors import KafkaSetupError
 
 KAFKA_VERSION: Final = "4.4.0"
@@ -75,13 +77,6 @@ class Runtime:
                 if time.time() - left.stat().st_mtime > _STALE_SECONDS:
                     left.unlink()
         return self.archive.with_name(f"{self.archive.name}.{secrets.token_hex(4)}")
-
-
-def cache_folder() -> Path:
-    """`$SAGE_CACHE`, else `$XDG_CACHE_HOME/bitsage`, else `~/.cache/bitsage`."""
-    if chosen := os.environ.get("SAGE_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bitsage"
 
 
 @cache

@@ -117,7 +117,9 @@ add_balance_command(app, CLIENT)
 
 @app.command("submit-job", epilog="Example: sage-coordinator submit-job --type matmul --size 1024 --wait")
 def submit_job(
-    job_type: Annotated[str, typer.Option("--type", help="Job type: matmul, inference, or one of `sage job-types`.")],
+    job_type: Annotated[
+        str, typer.Option("--type", help="Job type: matmul, inference, vm, or one of `sage job-types`.")
+    ],
     size: Annotated[int | None, typer.Option("--size", help="Size of the generated input: 16, 32, ... 1024.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of the generated input; default: random.")] = None,
     a: Annotated[Path | None, typer.Option("--a", metavar="A.npy", help="Left matrix, instead of --size.")] = None,

@@ -132,8 +132,8 @@ This page is made from the programs by `python -m bitsage.cli.reference`; a test
 Exit codes are the same everywhere: 0 done, 1 refused by the network's rules (or a check that does not hold), 2 bad input,
 3 the broker or the coordinator does not answer, 70 a defect, 130 interrupted. Every error is one sentence on standard error
 with a stable code in brackets; with `--json` it is also `{"error": {"code": ..., "message": ...}}` on standard output.
-docs/errors.md lists the codes. (Three groups answer in JSON in their own form: `sage kafka` and `sage topics` with
-`{"ok": false, "reason": ..., "message": ...}`, `sage proof` with `{"accepted": false, "reason": ..., "error": ...}`.)
+docs/errors.md lists the codes. (`sage proof` answers a refused proof in JSON in its own form:
+`{"accepted": false, "reason": ..., "error": ...}`.)
 
 Standard output is the answer alone: progress, remarks and logs go to standard error.
 
@@ -164,9 +164,9 @@ of the four it came from. A key that does not exist is an error. In the file, do
 network, and everybody who takes part needs a copy of it. Amounts are base units, or SAGE with the unit written out.
 
 Not in the file, because they are secret or concern one call: `SAGE_PASSWORD` (the keystore's password), `SAGE_CONFIG`
-(another configuration file), `SAGE_DEBUG=1` (tracebacks), `SAGE_CACHE` (where
-downloaded jars, compiled kernels and tuned block sizes are kept), `SAGE_DEVICE` (the device to prove on: a number or a part of
-a name as in `sage devices`, `cpu`, `gpu` or `numpy`).
+(another configuration file), `SAGE_DEBUG=1` (tracebacks), `SAGE_CACHE` (where downloaded jars, compiled kernels, tuned
+block sizes and the table that opens payments are kept), `SAGE_DEVICE` (the device to prove on: a number or a part of a
+name as in `sage devices`, `cpu`, `gpu` or `numpy`).
 
 | key | default | environment | meaning |
 |---|---|---|---|

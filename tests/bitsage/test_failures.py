@@ -14,11 +14,13 @@ from bitsage.cli import failures
 from bitsage.errors import CODES, InputError
 from bitsage.nodes.errors import AnswerTimeout, CommandRefused, NotConfigured
 from bitsage.obelysk import JobInputInvalid, UnknownJobType
+from bitsage.obelysk.errors import INPUT_REASONS
 from bitsage.stark import ProofRefused
+from bitsage.stark.errors import REFUSAL_REASONS
 from bitsage.streams.errors import BadSettings, BrokerUnreachable, TopicDrift
 from bitsage.wallet.errors import WrongPassword
 
-ROOMS = ("wallet", "schemas", "streams", "projections", "privacy", "nodes", "obelysk", "stark")
+ROOMS = ("wallet", "schemas", "streams", "projections", "privacy", "nodes", "obelysk", "stark", "opencl")
 ROOT = Path(__file__).parents[2]
 
 
@@ -116,3 +118,67 @@ def test_a_control_character_of_somebody_else_does_not_reach_the_terminal() -> N
     result = CliRunner().invoke(app_that(CommandRefused("malformed", "x\x1b[2Jy")), ["go"])
     assert "\x1b" not in result.output
     assert result.exit_code == 1
+
+
+#: Code -> exit code of every error class that carries one; docs/errors.md, "Codes of failures".
+FAILURES = {
+    failures.REFUSED: """
+        amount_invalid device_error device_lost device_out_of_memory encoding_invalid foreign_file history_lost
+        kafka_setup kernel_refused log_mismatch node_error not_decryptable positions_moved privacy_error
+        projection_error proof_invalid query_timeout record_too_large schema_drift schema_error schema_unknown
+        state_divergence stream_error table_invalid topic_drift
+    """,
+    failures.BAD_INPUT: """
+        address_invalid bad_as_of bad_kafka_settings device_unknown duplicate_job_type job_type_failed key_invalid
+        keystore_corrupt keystore_exists keystore_missing message_invalid mnemonic_invalid not_configured
+        query_refused unknown_column unknown_job_type unknown_model unknown_table wallet_error wrong_password
+    """,
+    failures.UNREACHABLE: "answer_timeout broker_unreachable client_lost transaction_aborted",
+}
+EXIT_OF = {code: number for number, codes in FAILURES.items() for code in codes.split()}
+
+
+def errors_with_codes() -> list[type[Exception]]:
+    found = []
+    for room in ROOMS:
+        module = importlib.import_module(f"bitsage.{room}.errors")
+        for _, kind in inspect.getmembers(module, inspect.isclass):
+            own = issubclass(kind, Exception) and kind.__module__ == module.__name__
+            if own and isinstance(getattr(kind, "code", None), str):
+                found.append(kind)
+    return found
+
+
+@pytest.mark.parametrize("kind", errors_with_codes())
+def test_every_error_class_has_the_exit_code_of_the_table(kind: type[Exception]) -> None:
+    # Not called: what counts is the class, and some ask for more than a sentence.
+    failure = failures.describe(kind.__new__(kind))
+    assert failure is not None
+    assert (failure.code, failure.exit) == (kind.code, EXIT_OF[kind.code])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_code_of_bad_input_ends_with_2(code: str) -> None:
+    assert failures.describe(InputError(code, "x")) == failures.Failure(code, "x", 2)
+
+
+@pytest.mark.parametrize("reason", sorted(INPUT_REASONS))
+def test_every_reason_of_a_job_input_ends_with_2(reason: str) -> None:
+    failure = failures.describe(JobInputInvalid(reason))
+    assert failure is not None
+    assert (failure.code, failure.exit) == (f"input_{reason}", 2)
+
+
+@pytest.mark.parametrize("reason", sorted(REFUSAL_REASONS))
+def test_every_reason_of_a_refused_proof_ends_with_1(reason: str) -> None:
+    failure = failures.describe(ProofRefused(reason))
+    assert failure is not None
+    assert (failure.code, failure.exit) == (reason, 1)
+
+
+def test_the_tables_of_the_page_are_those_of_these_tests() -> None:
+    made = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8").split("\n## ")
+    listed = {part.splitlines()[0]: set(re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE)) for part in made}
+    assert listed["Codes of failures"] == set(EXIT_OF)
+    assert listed["Codes of bad input to a command"] == set(CODES) | {f"input_{reason}" for reason in INPUT_REASONS}
+    assert listed["Codes of proofs that are refused"] == set(REFUSAL_REASONS)

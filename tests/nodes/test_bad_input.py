@@ -253,7 +253,7 @@ def test_a_hostile_proof_gets_a_judgement_and_never_an_error(network: TestNetwor
     for changes in ({"attempt": 2}, {"worker": bytes(32)}, {"job_id": bytes(16)}):
         assert judge("matmul", spec().input, dataclasses.replace(good, **changes), Parameters())[0] is False
     assert judge("matmul", spec(seed=2).input, good, Parameters())[0] is False
-    assert judge("mining", spec().input, good, Parameters()) == (False, "job_input_invalid")
+    assert judge("mining", spec().input, good, Parameters()) == (False, "unknown_job_type")
 
 
 def test_the_faucet_grants_once_even_when_asked_at_once(network: TestNetwork) -> None:

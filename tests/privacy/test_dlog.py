@@ -111,6 +111,15 @@ def test_a_damaged_table_is_refused_and_made_anew(tmp_path: Path, table: Discret
     assert path.read_bytes() == good
 
 
+def test_a_table_that_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Path, table: DiscreteLog) -> None:
+    path = tmp_path / "dlog.bin"
+    # A folder stands where the file should be.
+    path.mkdir()
+    with pytest.raises(OSError):
+        table.save(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_table_cut_short_or_of_another_size_is_refused(tmp_path: Path, table: DiscreteLog) -> None:
     path = tmp_path / "dlog.bin"
     table.save(path)
@@ -134,6 +143,7 @@ def test_batch_additions_agree_with_the_library() -> None:
 
 
 def test_the_shared_table_is_kept_in_the_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SAGE_CACHE", raising=False)
     monkeypatch.setattr(DiscreteLog.open.__func__, "__defaults__", (10,))
     monkeypatch.setattr(DiscreteLog.build.__func__, "__defaults__", (10,))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -151,6 +161,8 @@ def test_the_shared_table_is_kept_in_the_cache_folder(tmp_path: Path, monkeypatc
         dlog.shared_table.cache_clear()
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert dlog.cache_file() == Path.home() / ".cache" / "bitsage" / "dlog21.bin"
+    monkeypatch.setenv("SAGE_CACHE", str(tmp_path / "chosen"))
+    assert dlog.cache_file() == tmp_path / "chosen" / "dlog21.bin"
 
 
 @pytest.mark.slow

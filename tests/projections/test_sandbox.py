@@ -1,5 +1,7 @@
 """Questions can only read, for a limited time."""
 
+import sqlite3
+
 import pytest
 
 from bitsage.projections import ForeignFile, Projection, QueryRefused, QueryTimeout
@@ -108,3 +110,14 @@ def test_a_missing_or_damaged_file(tmp_path) -> None:
     (tmp_path / "bad.db").write_bytes(b"x" * 5000)
     with pytest.raises(ForeignFile, match="cannot be read"):
         open_reader(tmp_path / "bad.db")
+
+
+def test_a_file_that_is_no_database_is_not_kept_open(tmp_path, monkeypatch) -> None:
+    path, made, connect = tmp_path / "text.db", [], sqlite3.connect
+    path.write_text("no database" * 100)
+    monkeypatch.setattr(sqlite3, "connect", lambda *words, **more: made.append(connect(*words, **more)) or made[-1])
+    with pytest.raises(ForeignFile):
+        open_reader(path)
+    [connection] = made
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("select 1")
