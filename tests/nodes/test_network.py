@@ -12,7 +12,15 @@ from bitsage.nodes.audit import audit
 from bitsage.nodes.claims import claim, claimable
 from bitsage.nodes.errors import CommandRefused
 from bitsage.nodes.jobwork import judge
-from bitsage.schemas.events import ConsensusReached, EscrowRefunded, JobCompleted, JobReassigned, PaymentDue, Slashed
+from bitsage.schemas.events import (
+    ConsensusReached,
+    EscrowRefunded,
+    JobCompleted,
+    JobReassigned,
+    PaymentDue,
+    Slashed,
+    VoteCast,
+)
 from bitsage.schemas.parameters import SAGE
 from bitsage.streams.memory_log import InMemoryLog
 
@@ -94,6 +102,22 @@ def test_one_liar_of_four_changes_nothing_and_pays_for_it(tmp_path: Path, lie: C
     verdict = audit(log, network.network)
     assert verdict.findings == []
     assert any(liar.subject in remark for remark in verdict.remarks)
+
+
+@pytest.mark.parametrize("reason", ["job_type_failed", "unknown_job_type"])
+def test_a_validator_that_cannot_verify_withholds_its_vote(tmp_path: Path, reason: str) -> None:
+    log = InMemoryLog()
+    with running(log, tmp_path) as network:
+        for n in range(1, 4):
+            network.validator(n)
+        unable = network.validator(4, judgement=lambda *_: (False, reason))
+        network.worker(10)
+        client = network.funded(20)
+        job_id, _ = client.submit_job(spec())
+        assert isinstance(client.wait_job(job_id, 60).body, JobCompleted)
+        votes = events(client, ("votes",), job_id.hex(), VoteCast)
+        assert len(votes) == 3
+        assert events(client, ("accounts",), unable.subject, Slashed) == []
 
 
 def test_without_a_quorum_the_tally_expires_and_nobody_is_slashed(tmp_path: Path, lie: Callable[..., Any]) -> None:
