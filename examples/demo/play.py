@@ -73,12 +73,13 @@ def epilogue(home: Path) -> None:
     shown = os.path.relpath(home)
     console.print(f"\nEverything is left in [bold]{shown}[/bold] (keystore password: {PASSWORD}). To look at it:")
     for command in (
-        f"export SAGE_HOME={shown} SAGE_PASSWORD={PASSWORD}   # afterwards: unset SAGE_HOME SAGE_PASSWORD",
+        f"export SAGE_HOME={shown} SAGE_PASSWORD={PASSWORD}",
         "./run sage kafka start",
         "./run sage projection show jobs",
         "./run sage-worker balance --name worker",
         "./run sage audit verify",
         "./run sage kafka stop",
+        "unset SAGE_HOME SAGE_PASSWORD",
     ):
         console.print(f"    {command}")
 
