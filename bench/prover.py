@@ -42,7 +42,7 @@ from bitsage.stark.grind import grind
 from bitsage.stark.prover import STAGES, InteractionMaker
 
 HARNESS = Path(__file__).parent.parent / "interop" / "target" / "release" / "harness"
-CASES = "wf-16-32,wf-18-32,matmul-256"
+CASES = "matmul-16,matmul-64,matmul-256,matmul-1024,wf-16-32,wf-18-32,wf-20-32,wf-20-100"
 BINDING = bytes(32)
 _CASE = re.compile(r"wf-\d+-\d+|matmul-\d+")
 _RUST_SECONDS = re.compile(r"prove_s min ([\d.]+) .*cpu_s min ([\d.]+)")
@@ -257,7 +257,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-rust", action="store_true", help="leave the Rust prover out")
     parser.add_argument("--no-primitives", action="store_true", help="leave out the primitives and the job table")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.add_argument("--sizes", default="16,64", help="matrix sizes of the job table")
+    parser.add_argument("--sizes", default="16,64,256", help="matrix sizes of the job table")
     options = parser.parse_args(arguments)
     unknown = [case for case in options.cases.split(",") if not _CASE.fullmatch(case)]
     if unknown:
