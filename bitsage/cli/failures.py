@@ -42,6 +42,7 @@ EXITS: dict[str, int] = {
     "bitsage.projections.errors.BadAsOf": BAD_INPUT,
     "bitsage.projections.errors.QueryRefused": BAD_INPUT,
     "bitsage.obelysk.errors.ObelyskError": BAD_INPUT,
+    "bitsage.obelysk.errors.ProofTooLarge": REFUSED,
     "bitsage.stark.errors.StarkError": REFUSED,
     "bitsage.stark.errors.ProofUnreadable": BAD_INPUT,
     "bitsage.opencl.errors.DeviceError": REFUSED,

@@ -28,6 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, default=Path(".sage-demo"), help="where the data goes (is emptied first)")
     parser.add_argument("--size", type=int, default=64, help="size of the matrix product (16 to 1024)")
+    parser.add_argument("--type", choices=("matmul", "vm", "inference"), default="matmul", help="type of the jobs")
     options = parser.parse_args()
     home: Path = options.home.resolve()
     if home.exists() and any(home.iterdir()) and not (home / "demo.txt").exists():
@@ -43,7 +44,7 @@ def main() -> int:
             cast = Cast(home, kafka.bootstrap, PASSWORD, console)
             try:
                 cast.enter()
-                Scenes(cast, console, options.size).play()
+                Scenes(cast, console, options.type, options.size).play()
             finally:
                 cast.leave()
             holds = verdict(cast, console)

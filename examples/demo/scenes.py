@@ -2,21 +2,24 @@
 
 import sys
 import time
+from typing import Any
 
 from cast import HERE, Cast
 from rich.console import Console
 
 import bitsage
 from bitsage.nodes.jobwork import job_input
+from bitsage.obelysk.inference import default_model
 from bitsage.schemas import events as e
 
 
 class Scenes:
     """Plays them in order."""
 
-    def __init__(self, cast: Cast, console: Console, size: int) -> None:
+    def __init__(self, cast: Cast, console: Console, job_type: str, size: int) -> None:
         self.cast = cast
         self.console = console
+        self.job_type = job_type
         self.size = size
 
     def play(self) -> None:
@@ -34,9 +37,10 @@ class Scenes:
         client = self.cast.audience
         client.create_wallet()
         client.request_tokens()
-        self._scene(5, f"sage-coordinator submit-job --type matmul --size {self.size}")
+        words = {"matmul": f"--size {self.size}", "vm": "--input job.json", "inference": "--images digits:0-15"}
+        self._scene(5, f"sage-coordinator submit-job --type {self.job_type} {words[self.job_type]}")
         job_id, _ = client.submit_job(self._spec(seed=1))
-        self._scene(6, "the worker runs the product and proves it with a STARK")
+        self._scene(6, "the worker runs the job and proves the result with a STARK")
         self.cast.wait("proving", lambda b: isinstance(b, e.ProofGenerated) and b.job_id == job_id)
         self._scene(7, "the validators verify the proof and vote; the liar says no")
         self.cast.wait("voting", lambda b: isinstance(b, e.ConsensusReached) and b.job_id == job_id)
@@ -68,10 +72,18 @@ class Scenes:
         self.cast.wait("paying", lambda b: isinstance(b, e.PaymentEncrypted) and b.job_id == jobs[1])
         cheat.close()
 
+    def _request(self, seed: int) -> dict[str, Any]:
+        if self.job_type == "vm":
+            program = (HERE.parent / "vm" / "collatz.asm").read_text(encoding="utf-8")
+            return {"assembly": program, "inputs": (26 + seed).to_bytes(4, "little")}
+        if self.job_type == "inference":
+            return {"model": default_model().hash.hex(), "digits": f"{16 * seed}-{16 * seed + 15}"}
+        return {"size": self.size, "seed": seed}
+
     def _spec(self, seed: int) -> bitsage.JobSpec:
         return bitsage.JobSpec(
-            job_type="matmul",
-            input=job_input({"size": self.size, "seed": seed}),
+            job_type=self.job_type,
+            input=job_input(self._request(seed)),
             max_cost=100 * bitsage.SAGE,
             tier="",
             tee=False,

@@ -126,7 +126,7 @@ FAILURES = {
         amount_invalid device_error device_lost device_out_of_memory encoding_invalid foreign_file history_lost
         kafka_setup kernel_refused log_mismatch node_error not_decryptable positions_moved privacy_error
         projection_error proof_invalid query_timeout record_too_large schema_drift schema_error schema_unknown
-        state_divergence stream_error table_invalid topic_drift
+        state_divergence stream_error table_invalid too_large topic_drift
     """,
     failures.BAD_INPUT: """
         address_invalid bad_as_of bad_kafka_settings device_unknown duplicate_job_type job_type_failed key_invalid
