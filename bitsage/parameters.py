@@ -44,8 +44,13 @@ MEANINGS: dict[str, str] = {
     "clock_skew_ms": "furthest a command's time may be from the broker's, ms",
     "job_input_max_bytes": "largest input of a job, bytes",
     "validators_max": "most validators at once",
+    "dispute_minimum_stake": "stake that entitles to a dispute, base units",
+    "dispute_bond": "bond of a dispute, base units",
+    "dispute_window_ms": "time after a decision in which it may be disputed, ms",
+    "malicious_proofs": "proofs voted down within the window that are malice",
+    "malicious_window_ms": "the window in which proofs voted down are counted, ms",
 }
-_AMOUNTS = frozenset({"minimum_stake", "faucet_sage", "faucet_gas"})
+_AMOUNTS = frozenset({"minimum_stake", "faucet_sage", "faucet_gas", "dispute_minimum_stake", "dispute_bond"})
 _SIGNED = frozenset({"reputation_change"})
 _PERCENT_SUMS = (("slash_reporter_percent", "slash_burnt_percent"), ("fee_burnt_percent", "fee_treasury_percent"))
 

@@ -7,12 +7,20 @@ worker that gets room against the jobs; nothing else can have changed.
 from bisect import insort
 from dataclasses import dataclass
 
-from bitsage.schemas.commands import ChangeValidator, EnqueueJob, OfferCapacity, RequestTally, WithdrawJob
+from bitsage.schemas.commands import (
+    ChangeValidator,
+    EnqueueJob,
+    OfferCapacity,
+    RequestRetrial,
+    RequestTally,
+    WithdrawJob,
+)
 from bitsage.schemas.events import (
     CapacityChanged,
     JobMatched,
     JobQueued,
     JobWithdrawn,
+    RetrialRequested,
     TallyRequested,
     ValidatorSetChanged,
 )
@@ -62,6 +70,8 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
             return _change_validator(state, command, body, rules)
         case RequestTally(job_id=job_id, attempt=attempt, proof_hash=proof_hash):
             return [TallyRequested(job_id=job_id, attempt=attempt, proof_hash=proof_hash, epoch=state.epoch)]
+        case RequestRetrial(job_id=job_id, attempt=attempt, disputer=disputer):
+            return [RetrialRequested(job_id=job_id, attempt=attempt, disputer=disputer, epoch=state.epoch)]
     return rejected(command, "wrong_subject")
 
 

@@ -17,7 +17,7 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
         case SlashStake() as body:
             return _slash(state, command, body, rules)
         case GrantReward(amount=amount) as body:
-            if reward_mark(body.slashed, body.reason, body.job_id, body.attempt) in state.marks:
+            if reward_mark(body.slashed, body.reason, body.job_id, body.attempt, body.round) in state.marks:
                 return rejected(command, "already_booked")
             if not is_amount(amount):
                 return rejected(command, "amount_out_of_range")
@@ -28,6 +28,7 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
                     reason=body.reason,
                     job_id=body.job_id,
                     attempt=body.attempt,
+                    round=body.round,
                 )
             ]
     return rejected(command, "wrong_subject")
@@ -37,7 +38,7 @@ def _slash(state: Account, command: Command, body: SlashStake, rules: Rules) -> 
     percent = rules.parameters.slash_percent.get(body.reason)
     if percent is None:
         return rejected(command, "unknown_slash_reason")
-    if slash_mark(body.reason, body.job_id, body.attempt) in state.marks:
+    if slash_mark(body.reason, body.job_id, body.attempt, body.round) in state.marks:
         return rejected(command, "already_booked")
     # Stake that is being unlocked answers for what its owner did before it was withdrawn.
     amount = (state.stake + state.unstaking) * percent // 100
@@ -59,5 +60,6 @@ def _slash(state: Account, command: Command, body: SlashStake, rules: Rules) -> 
             burnt=burnt,
             treasury=amount - reward - burnt,
             remaining=max(0, state.stake - amount),
+            round=body.round,
         )
     ]

@@ -93,6 +93,13 @@ class Parameters:
     job_input_max_bytes: int = 512 * 1024
     #: A decision slashes up to a third of the validators, and one command may have 256 follow-ups.
     validators_max: int = 700
+    #: Stake that entitles to a dispute: the lowest tier's, so that every worker and validator may file one.
+    dispute_minimum_stake: int = 1_000 * SAGE
+    dispute_bond: int = 100 * SAGE
+    dispute_window_ms: int = DAY_MS
+    #: So many proofs of one worker voted down within the window are malice, whatever it did in between.
+    malicious_proofs: int = 5
+    malicious_window_ms: int = 30 * DAY_MS
 
 
 def threshold(validators: int) -> int:
