@@ -14,7 +14,7 @@ from typing import NamedTuple
 import structlog
 
 from bitsage.processors.model import account_subject, job_subject
-from bitsage.schemas.commands import CloseTally, ReportPresence, TimeoutElapsed
+from bitsage.schemas.commands import CloseDispute, CloseTally, ReportPresence, TimeoutElapsed
 from bitsage.schemas.events import WorkerDeparted, WorkerRegistered, WorkerReturned, WorkerWentOffline
 from bitsage.schemas.heartbeat import Heartbeat
 from bitsage.schemas.types import CommandBody, EventBody, EventEnvelope
@@ -25,6 +25,7 @@ from bitsage.streams.topics import TOPICS, topic_name
 
 from .follower import Follower, Keep
 from .network import Network
+from .opendisputes import OpenDisputes
 from .openjobs import TOPICS_FOLLOWED, OpenJobs
 from .signing import CommandSigner, now_ms, refusal
 
@@ -59,6 +60,7 @@ class Timer:
     folder: Path
     owns: Callable[[str], bool] = lambda subject: True
     jobs: OpenJobs = field(default_factory=OpenJobs)
+    disputes: OpenDisputes = field(default_factory=OpenDisputes)
     workers: dict[str, Presence] = field(default_factory=dict)
     #: Every heartbeat that the broker held at this time (ms) has been heard; silence is counted up to it.
     heard_until: int = -1
@@ -129,7 +131,7 @@ class Timer:
                     self._leave(envelope.subject, of_own_will=reason == "own_wish")
                 # Not DONE: the same worker may register again, and DONE groups are closed for good.
                 return envelope.subject, Keep.RETAIN
-        return self.jobs.fold(record, envelope, body)
+        return self.disputes.fold(body) or self.jobs.fold(record, envelope, body)
 
     def _leave(self, subject: str, *, of_own_will: bool) -> None:
         # Who was put out may finish what it holds (its attempt has a time of its own); who left has given it up.
@@ -139,7 +141,7 @@ class Timer:
 
     def due(self, now: int) -> list[tuple[str, CommandBody]]:
         """What has to be said at `now` (ms), each observation at most once per repeat time."""
-        found = [*self._due_jobs(now), *self._due_presence(now)]
+        found = [*self._due_jobs(now), *self._due_disputes(now), *self._due_presence(now)]
         fresh = []
         for subject, body in found:
             key = (subject, repr(body) if not isinstance(body, ReportPresence) else str(body.online))
@@ -170,6 +172,13 @@ class Timer:
             elif gone:
                 found.append((subject, TimeoutElapsed(kind="worker_offline", attempt=attempt.attempt)))
         return found
+
+    def _due_disputes(self, now: int) -> list[tuple[str, CommandBody]]:
+        return [
+            (job_subject(job_id), CloseDispute(attempt=attempt, round=round_))
+            for (job_id, attempt, round_), dispute in list(self.disputes.disputes.items())
+            if now >= dispute.opened.expires_at
+        ]
 
     def _due_presence(self, now: int) -> list[tuple[str, CommandBody]]:
         allowed = self.network.parameters.heartbeat_timeout_ms

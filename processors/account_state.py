@@ -49,10 +49,10 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Bond:
-    """What is at stake in an account's dispute; base units, ms."""
+    """What is at stake (base units) in the account's `filing`-th dispute."""
 
     amount: int
-    filed_at: int
+    filing: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class Account:
 
     `escrows`: job id -> what is locked for it. `payments`: what the account earned as a worker and has not claimed.
     `marks`: digests of the slashes, rewards and payments that have been booked, so that none is booked twice.
-    `bonds`: the account's disputes that are going on. `losses`: what slashes that a dispute can overturn brought the
-    protocol. `faults`: proofs voted down since the last slash for malice, the latest ones.
+    `bonds`: the account's disputes that are going on, of `filings` in all. `losses`: what slashes that a dispute
+    can overturn brought the protocol. `faults`: proofs voted down since the last slash for malice, the latest ones.
     """
 
     public_key: bytes = b""
@@ -88,6 +88,7 @@ class Account:
     bonds: SortedMap[bytes, Bond] = field(default_factory=SortedMap)
     losses: SortedMap[bytes, int] = field(default_factory=SortedMap)
     faults: tuple[Fault, ...] = ()
+    filings: int = 0
 
     @property
     def unstaking(self) -> int:
@@ -160,7 +161,7 @@ def evolve(state: Account, body: EventBody, at: int) -> Account:
         case PaymentDue() | PaymentEncrypted() | PaymentClaimed():
             return _evolve_payments(state, body)
         case DisputeFiled() | BondReturned() | BondForfeited() | RestitutionClaimed() | RestitutionGranted():
-            return _evolve_disputes(state, body, at)
+            return _evolve_disputes(state, body)
     return state
 
 
@@ -203,11 +204,11 @@ def _slashed(state: Account, body: Slashed, at: int) -> Account:
 _DisputeEvent = DisputeFiled | BondReturned | BondForfeited | RestitutionClaimed | RestitutionGranted
 
 
-def _evolve_disputes(state: Account, body: _DisputeEvent, at: int) -> Account:
+def _evolve_disputes(state: Account, body: _DisputeEvent) -> Account:
     match body:
         case DisputeFiled(job_id=job_id, attempt=attempt, bond=amount):
-            bonds = state.bonds.set(bond_mark(job_id, attempt), Bond(amount, at))
-            return replace(state, balance=state.balance - amount, bonds=bonds)
+            bonds = state.bonds.set(bond_mark(job_id, attempt), Bond(amount, body.filing))
+            return replace(state, balance=state.balance - amount, bonds=bonds, filings=body.filing)
         case BondReturned(job_id=job_id, attempt=attempt, amount=amount):
             return replace(state, balance=state.balance + amount, bonds=state.bonds.remove(bond_mark(job_id, attempt)))
         case BondForfeited(job_id=job_id, attempt=attempt):

@@ -24,7 +24,8 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
             reason = _refuse(state, job_id, attempt, rules)
             if reason is not None:
                 return rejected(command, reason)
-            return [DisputeFiled(job_id=job_id, attempt=attempt, bond=rules.parameters.dispute_bond)]
+            bond, filing = rules.parameters.dispute_bond, state.filings + 1
+            return [DisputeFiled(job_id=job_id, attempt=attempt, filing=filing, bond=bond)]
         case SettleBond() as body:
             return _settle(state, command, body, rules)
         case RestoreStake(reason=reason, job_id=job_id, attempt=attempt):
@@ -58,7 +59,7 @@ def _refuse(state: Account, job_id: bytes, attempt: int, rules: Rules) -> str | 
 
 def _settle(state: Account, command: Command, body: SettleBond, rules: Rules) -> list[EventBody]:
     bond = state.bonds.get(bond_mark(body.job_id, body.attempt))
-    if bond is None or bond.filed_at != body.filed_at:
+    if bond is None or bond.filing != body.filing:
         return rejected(command, "no_bond")
     if not body.lost:
         return [BondReturned(job_id=body.job_id, attempt=body.attempt, amount=bond.amount, outcome=body.outcome)]

@@ -35,7 +35,9 @@ FollowUps = list[tuple[str, CommandBody]]
 def filed(command: Command, event: DisputeFiled, local: Local, rules: Rules) -> FollowUps:
     """The network names the validators."""
     disputer = worker_address(command.subject)
-    request = RequestRetrial(job_id=event.job_id, attempt=event.attempt, disputer=disputer, filed_at=command.at)
+    request = RequestRetrial(
+        job_id=event.job_id, attempt=event.attempt, disputer=disputer, filing=event.filing, filed_at=command.at
+    )
     return [(NETWORK, request)]
 
 
@@ -46,6 +48,7 @@ def retrial_requested(command: Command, event: RetrialRequested, local: Local, r
     opening = OpenDispute(
         attempt=event.attempt,
         disputer=event.disputer,
+        filing=asked.filing,
         filed_at=asked.filed_at,
         validators=list(market(local).validators),
         epoch=event.epoch,
@@ -56,12 +59,12 @@ def retrial_requested(command: Command, event: RetrialRequested, local: Local, r
 def not_admitted(command: Command, body: OpenDispute, reason: str, local: Local) -> FollowUps:
     """The bond goes back; unless this very dispute has been admitted before, which has a settlement of its own."""
     known = votes(local).disputes_of(body.attempt)
-    if any((d.disputer, d.filed_at) == (body.disputer, body.filed_at) for d in known):
+    if any((d.disputer, d.filing) == (body.disputer, body.filing) for d in known):
         return []
     settled = SettleBond(
         job_id=bytes.fromhex(command.subject),
         attempt=body.attempt,
-        filed_at=body.filed_at,
+        filing=body.filing,
         outcome=reason,
         lost=False,
     )
@@ -76,7 +79,7 @@ def resolved(command: Command, event: DisputeResolved, local: Local, rules: Rule
     settled = SettleBond(
         job_id=job_id,
         attempt=attempt,
-        filed_at=dispute.filed_at,
+        filing=dispute.filing,
         outcome=event.outcome,
         lost=event.outcome == "upheld",
         reporter=event.reporter,
@@ -91,7 +94,8 @@ def resolved(command: Command, event: DisputeResolved, local: Local, rules: Rule
             reason="invalid_proof", job_id=job_id, attempt=attempt, reporter=event.disputer, round=event.round
         )
         lost = AdjustReputation(reason="dispute_lost", job_id=job_id, attempt=attempt)
-        result += [(worker, slash), (worker, lost)]
+        # The record first: the slash may end the registration that it belongs to.
+        result += [(worker, lost), (worker, slash)]
     elif event.outcome == "overturned":
         result.append((worker, RestoreStake(reason="invalid_proof", job_id=job_id, attempt=attempt)))
     parts = -(-len(consequences(state, dispute)) // PART)
@@ -110,7 +114,7 @@ def enforced(command: Command, event: VerdictEnforced, local: Local, rules: Rule
         # Round 0: the fault is the vote on the proof, which the decision of that time had called right.
         slash = SlashStake(reason="contrary_vote", job_id=job_id, attempt=attempt, reporter=event.beneficiary)
         lost = AdjustReputation(reason="dispute_lost", job_id=job_id, attempt=attempt)
-        result += [(account_subject(validator), slash), (account_subject(validator), lost)]
+        result += [(account_subject(validator), lost), (account_subject(validator), slash)]
     for validator in event.wronged:
         restored = RestoreStake(reason="contrary_vote", job_id=job_id, attempt=attempt)
         result.append((account_subject(validator), restored))

@@ -74,7 +74,7 @@ def _refuse(state: Votes, body: OpenDispute, rules: Rules) -> str | None:
     earlier = state.disputes_of(body.attempt)
     if tally is None or tally.outcome not in ("approved", "rejected"):
         return "not_decided"
-    if any(d.outcome != "expired" or (d.disputer, d.filed_at) == (body.disputer, body.filed_at) for d in earlier):
+    if any(d.outcome != "expired" or (d.disputer, d.filing) == (body.disputer, body.filing) for d in earlier):
         return "dispute_exists"
     if len(earlier) >= ROUNDS_MAX:
         return "too_many_disputes"
@@ -92,7 +92,7 @@ def _open(state: Votes, command: Command, body: OpenDispute, rules: Rules) -> li
         attempt=body.attempt,
         round=len(state.disputes_of(body.attempt)) + 1,
         disputer=body.disputer,
-        filed_at=body.filed_at,
+        filing=body.filing,
         decision=decided.outcome,
         worker=decided.worker,
         proof_hash=decided.proof_hash,

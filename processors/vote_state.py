@@ -49,7 +49,7 @@ class Dispute:
 
     round: int
     disputer: bytes
-    filed_at: int
+    filing: int
     decision: str
     tally: Tally
 
@@ -107,7 +107,7 @@ def evolve(state: Votes, body: EventBody, at: int) -> Votes:
                 body.threshold,
                 body.expires_at,
             )
-            dispute = Dispute(body.round, body.disputer, body.filed_at, body.decision, tally)
+            dispute = Dispute(body.round, body.disputer, body.filing, body.decision, tally)
             return replace(state, disputes=(*state.disputes, dispute))
         case DisputeVoteCast() | DisputeResolved():
             return replace(state, disputes=tuple(_evolve_dispute(d, body, at) for d in state.disputes))

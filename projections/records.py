@@ -27,7 +27,15 @@ Trust = Callable[[str, bytes | None, Iterable[tuple[str, bytes | None]]], bool]
 NETWORK = "network"
 TREASURY = "treasury"
 _MARKET = frozenset(
-    {"CapacityChanged", "ValidatorSetChanged", "JobQueued", "JobMatched", "JobWithdrawn", "TallyRequested"}
+    {
+        "CapacityChanged",
+        "ValidatorSetChanged",
+        "JobQueued",
+        "JobMatched",
+        "JobWithdrawn",
+        "TallyRequested",
+        "RetrialRequested",
+    }
 )
 #: Event -> the field whose address must be the subject.
 _OWN_ADDRESS = {
@@ -115,7 +123,7 @@ def _subject_fits(topic: str, envelope: EventEnvelope, body: EventBody) -> bool:
         return True
     if name in _MARKET:
         return subject == NETWORK
-    if name == "FeesDistributed":
+    if name in ("FeesDistributed", "RestitutionPaid"):
         return subject == TREASURY
     if topic in ("jobs", "proofs", "votes"):
         job_id: bytes = body.job_id  # type: ignore[attr-defined]

@@ -151,7 +151,7 @@ class SettleBond(CommandBody):
 
     job_id: Bytes16
     attempt: int
-    filed_at: Millis
+    filing: int
     outcome: str
     lost: bool
     reporter: Bytes32 | None = None
@@ -296,11 +296,12 @@ class RequestTally(CommandBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRetrial(CommandBody):
-    """A dispute was filed at `filed_at`: name the validators that judge the proof anew."""
+    """A dispute was filed at `filed_at`, the disputer's `filing`-th: name the validators that judge the proof anew."""
 
     job_id: Bytes16
     attempt: int
     disputer: Bytes32
+    filing: int
     filed_at: Millis
 
 
@@ -415,6 +416,7 @@ class OpenDispute(CommandBody):
 
     attempt: int
     disputer: Bytes32
+    filing: int
     filed_at: Millis
     validators: list[Bytes32]
     epoch: int

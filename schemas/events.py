@@ -109,10 +109,11 @@ class RewardGranted(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeFiled(EventBody):
-    """The account contests the decision on an attempt's proof; `bond` left its balance."""
+    """The account contests the decision on an attempt's proof, as its `filing`-th dispute; `bond` left its balance."""
 
     job_id: Bytes16
     attempt: int
+    filing: int
     bond: Amount
 
 
@@ -582,7 +583,7 @@ class DisputeOpened(EventBody):
     attempt: int
     round: int
     disputer: Bytes32
-    filed_at: Millis
+    filing: int
     decision: str
     worker: Bytes32
     proof_hash: Bytes32

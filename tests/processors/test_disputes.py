@@ -68,7 +68,7 @@ BOND = 100 * SAGE
 FILE = FileDispute(job_id=JOB, attempt=1)
 RICH = TokensGranted(amount=5_000 * SAGE, gas_amount=0)
 STAKED = Staked(amount=2_000 * SAGE, total=2_000 * SAGE, tier="consumer")
-FILED = DisputeFiled(job_id=JOB, attempt=1, bond=BOND)
+FILED = DisputeFiled(job_id=JOB, attempt=1, filing=1, bond=BOND)
 FOUR = VALIDATORS[:4]
 STRANGER = b"\x99" * 32
 KEY = {"job_id": JOB, "attempt": 1}
@@ -84,7 +84,7 @@ def holder(*events: Any) -> Scene:
 def test_a_dispute_locks_the_bond_and_asks_for_the_validators() -> None:
     scene = holder().when(FILE, at=NOW + 5).then(FILED)
     assert scene.state["accounts"].balance == 2_900 * SAGE
-    scene.entails((NETWORK, RequestRetrial(job_id=JOB, attempt=1, disputer=WORKER, filed_at=NOW + 5)))
+    scene.entails((NETWORK, RequestRetrial(job_id=JOB, attempt=1, disputer=WORKER, filing=1, filed_at=NOW + 5)))
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_who_may_not_dispute(events: Any, command: FileDispute, reason: str) -> 
     given(*events).when(command).then_rejected(reason).entails()
 
 
-def settle(outcome: str, lost: bool, reporter: bytes | None = None, filed_at: int = NOW) -> SettleBond:
-    return SettleBond(**KEY, filed_at=filed_at, outcome=outcome, lost=lost, reporter=reporter)
+def settle(outcome: str, lost: bool, reporter: bytes | None = None, filing: int = 1) -> SettleBond:
+    return SettleBond(**KEY, filing=filing, outcome=outcome, lost=lost, reporter=reporter)
 
 
 @pytest.mark.parametrize("outcome", ["overturned", "expired", "not_decided"])
@@ -119,7 +119,7 @@ def test_a_bond_that_was_not_lost_goes_back_whole_and_once(outcome: str) -> None
 
 
 def test_a_settlement_of_another_filing_does_not_touch_the_bond() -> None:
-    holder(FILED).when(settle("expired", False, filed_at=NOW - 1)).then_rejected("no_bond")
+    holder(FILED).when(settle("expired", False, filing=2)).then_rejected("no_bond")
 
 
 def forfeited(reporter: bytes, reward: int, burnt: int, treasury: int) -> BondForfeited:
@@ -207,7 +207,7 @@ def test_the_treasury_pays_what_it_has_and_no_burnt_or_stakers_part() -> None:
 
 
 def test_a_dispute_is_judged_by_the_validators_at_its_request() -> None:
-    request = RequestRetrial(job_id=JOB, attempt=1, disputer=STRANGER, filed_at=NOW)
+    request = RequestRetrial(job_id=JOB, attempt=1, disputer=STRANGER, filing=1, filed_at=NOW)
     scene = given(ValidatorSetChanged(epoch=4, validators=FOUR), subject=NETWORK).when(request)
     scene.then(RetrialRequested(job_id=JOB, attempt=1, disputer=STRANGER, epoch=4))
     scene.entails((JOB_SUBJECT, opening()))
@@ -216,8 +216,10 @@ def test_a_dispute_is_judged_by_the_validators_at_its_request() -> None:
 # ---- the job ----
 
 
-def opening(disputer: bytes = STRANGER, filed_at: int = NOW, validators: list[bytes] = FOUR) -> OpenDispute:
-    return OpenDispute(attempt=1, disputer=disputer, filed_at=filed_at, validators=validators, epoch=4)
+def opening(
+    disputer: bytes = STRANGER, filing: int = 1, validators: list[bytes] = FOUR, filed_at: int = NOW
+) -> OpenDispute:
+    return OpenDispute(attempt=1, disputer=disputer, filing=filing, filed_at=filed_at, validators=validators, epoch=4)
 
 
 def decision(outcome: str, contrary: list[bytes]) -> ConsensusReached:
@@ -233,9 +235,9 @@ REJECTED = (opened(FOUR), cast(FOUR[3], True), *(cast(v, False) for v in FOUR[:3
 EXPIRED = (opened(FOUR), decision("expired", []))
 
 
-def disputed(judges: list[bytes] = FOUR, round_: int = 1, filed_at: int = NOW, **changes: Any) -> DisputeOpened:
+def disputed(judges: list[bytes] = FOUR, round_: int = 1, filing: int = 1, **changes: Any) -> DisputeOpened:
     event = DisputeOpened(
-        job_id=JOB, attempt=1, round=round_, disputer=STRANGER, filed_at=filed_at, decision="approved", worker=WORKER,
+        job_id=JOB, attempt=1, round=round_, disputer=STRANGER, filing=filing, decision="approved", worker=WORKER,
         proof_hash=HASH, output_hash=OUTPUT, validators=judges, epoch=4, threshold=threshold(len(judges)),
         expires_at=NOW + 30_000,
     )  # fmt: skip
@@ -289,15 +291,15 @@ def test_what_was_not_decided_is_not_disputed_and_the_bond_goes_back() -> None:
 
 
 def test_the_dispute_window_is_a_day_from_the_decision() -> None:
-    job(*APPROVED).when(opening(filed_at=NOW + DAY_MS - 1)).then(disputed(filed_at=NOW + DAY_MS - 1))
+    job(*APPROVED).when(opening(filed_at=NOW + DAY_MS - 1)).then(disputed())
     scene = job(*APPROVED).when(opening(filed_at=NOW + DAY_MS)).then_rejected("dispute_window_over")
-    scene.entails((account_subject(STRANGER), settle("dispute_window_over", False, filed_at=NOW + DAY_MS)))
+    scene.entails((account_subject(STRANGER), settle("dispute_window_over", False)))
 
 
 @pytest.mark.parametrize("votes", [(), ((FOUR[0], False), (FOUR[1], False), (FOUR[2], False))])
 def test_there_is_one_dispute_of_a_decision_and_none_of_a_dispute(votes: Any) -> None:
-    scene = trial(APPROVED, *votes).when(opening(FOUR[1], NOW + 1)).then_rejected("dispute_exists")
-    scene.entails((account_subject(FOUR[1]), settle("dispute_exists", False, filed_at=NOW + 1)))
+    scene = trial(APPROVED, *votes).when(opening(FOUR[1], 7)).then_rejected("dispute_exists")
+    scene.entails((account_subject(FOUR[1]), settle("dispute_exists", False, filing=7)))
 
 
 def test_a_filing_that_is_told_again_does_not_free_its_bond() -> None:
@@ -307,10 +309,10 @@ def test_a_filing_that_is_told_again_does_not_free_its_bond() -> None:
 def test_after_a_dispute_that_expired_another_may_follow_three_in_all() -> None:
     scene = job(*APPROVED)
     for n in range(1, ROUNDS_MAX + 1):
-        scene.when(opening(filed_at=NOW + n)).then(disputed(round_=n, filed_at=NOW + n, expires_at=scene.at + 30_000))
+        scene.when(opening(filing=n)).then(disputed(round_=n, filing=n, expires_at=scene.at + 30_000))
         scene.when(CloseDispute(attempt=1, round=n), at=scene.at + 30_000)
         assert scene.events[0].outcome == "expired"  # type: ignore[attr-defined]
-    scene.when(opening(filed_at=NOW + 9)).then_rejected("too_many_disputes")
+    scene.when(opening(filing=9)).then_rejected("too_many_disputes")
 
 
 def test_an_approval_is_overturned_by_the_threshold() -> None:
@@ -320,8 +322,8 @@ def test_an_approval_is_overturned_by_the_threshold() -> None:
     scene.entails(
         (account_subject(STRANGER), settle("overturned", False, FOUR[3])),
         (account_subject(STRANGER), AdjustReputation(reason="dispute_won", **KEY)),
-        (ACCOUNT, slash),
         (ACCOUNT, AdjustReputation(reason="dispute_lost", **KEY)),
+        (ACCOUNT, slash),
         (JOB_SUBJECT, EnforceVerdict(attempt=1, round=1, part=0)),
     )
     scene.when(EnforceVerdict(attempt=1, round=1, part=0)).then(
@@ -334,7 +336,7 @@ def test_an_approval_is_overturned_by_the_threshold() -> None:
     lost = AdjustReputation(reason="dispute_lost", **KEY)
     scene.entails(
         (account_subject(FOUR[0]), again),
-        *((account_subject(v), body) for v in FOUR[:3] for body in (wrong, lost)),
+        *((account_subject(v), body) for v in FOUR[:3] for body in (lost, wrong)),
         (account_subject(FOUR[3]), RestoreStake(reason="contrary_vote", **KEY)),
     )
 
