@@ -480,7 +480,10 @@ class JobCancelled(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofGenerated(EventBody):
-    """A worker's proof, admitted for judgement. `proof` is zstd; `proof_hash` = BLAKE3 of the uncompressed bytes."""
+    """A worker's proof, admitted for judgement. `proof` is zstd; `proof_hash` = BLAKE3 of the uncompressed bytes.
+
+    `signed_at` and `signed_correlation` as in VoteCast.
+    """
 
     job_id: Bytes16
     attempt: int
@@ -494,6 +497,8 @@ class ProofGenerated(EventBody):
     backend: str
     run_ms: int
     prove_ms: int
+    signed_at: Millis = 0
+    signed_correlation: Bytes16 = bytes(16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

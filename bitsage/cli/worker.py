@@ -150,6 +150,7 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
         for job in rows_of("jobs", {"worker": account}, limit=10_000)
         if job["state"] not in ("paid", "approved", "failed", "cancelled", "rejected")
     ]
+    filed = rows_of("consensus", {"disputer": account}, table="disputes", limit=10_000)
     document = {
         "account": account,
         "registered": bool(worker.get("registered")),
@@ -161,13 +162,17 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
         "stake": str(stakes.get("amount") or "0"),
         "slashed": str(stakes.get("slashed") or "0"),
         "jobs": [{"job_id": job["job_id"], "state": job["state"]} for job in open_jobs],
+        "disputes": [
+            {"job_id": d["job_id"], "attempt": d["attempt"], "outcome": d["outcome"] or "open"} for d in filed
+        ],
     }
     if as_json:
         output.emit_json(document)
         return
     amounts = {k: f"{in_sage(int(str(document[k])))} SAGE" for k in ("stake", "slashed")}
     jobs = ", ".join(f"{job['job_id']} ({job['state']})" for job in open_jobs) or "none"
-    output.facts(document | amounts | {"jobs": jobs})
+    disputes = ", ".join(f"{d['job_id']} ({d['outcome'] or 'open'})" for d in filed) or "none"
+    output.facts(document | amounts | {"jobs": jobs, "disputes": disputes})
 
 
 def _claim(
