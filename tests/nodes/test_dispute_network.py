@@ -312,7 +312,8 @@ def test_a_person_checks_evidence_and_disputes_on_the_command_line(
         assert (refused.exit_code, f"[{code}]" in refused.stderr) == (2, True), (words, refused.output)
     shown = json.loads(sage("dispute", "show", job_id.hex(), "--json").stdout)
     assert [row["outcome"] for row in shown["disputes"]] == ["overturned"]
-    assert len(shown["votes"]) == 3
+    # The liar's vote may have come before the decision or after it.
+    assert sum(vote["valid"] for vote in shown["votes"]) == 3
     assert job_id.hex() in sage("dispute", "list").stdout
     assert sage("dispute", "show", job_id.hex()).exit_code == 0
     assert json.loads(sage("dispute", "list", "--json").stdout)["disputes"] == shown["disputes"]
