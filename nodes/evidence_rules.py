@@ -17,6 +17,7 @@ from bitsage.schemas.events import (
     JobSubmitted,
     ProofGenerated,
     ReputationChanged,
+    RestitutionClaimed,
     Slashed,
     TallyOpened,
     ValidatorSetChanged,
@@ -50,7 +51,10 @@ def needs(accused: str, slash: Slashed, subject: str, body: EventBody) -> bool:
         same = (body.reason, body.job_id, body.attempt, body.round) == (
             slash.reason, slash.job_id, slash.attempt, slash.round,
         )  # fmt: skip
-        return subject == accused and (same or (slash.reason == "malicious" and body.reason == "invalid_proof"))
+        run = slash.reason == "malicious" and body.reason in ("malicious", "invalid_proof")
+        return subject == accused and (same or run)
+    if slash.reason == "malicious":
+        return subject == accused and isinstance(body, RestitutionClaimed)
     if slash.reason in _VOTES:
         if isinstance(body, VoteRejected):
             return (body.reason, account_subject(body.validator)) == ("equivocation", accused)
@@ -229,13 +233,18 @@ def _repeated_failures(accused: str, slash: Slashed, events: Events, network: Ne
 
 
 def _malicious(accused: str, slash: Slashed, events: Events, network: Network) -> list[str]:
-    own = sorted(
-        ((e.sequence, e.at, b) for e, b in events if isinstance(b, Slashed) and e.subject == accused),
-        key=lambda fact: fact[0],
-    )
-    end = next((s for s, _, b in own if b.reason == "malicious"), 0)
-    times = [at for sequence, at, b in own if b.reason == "invalid_proof" and sequence < end]
-    recent = [at for at in times if at > times[-1] - network.parameters.malicious_window_ms]
+    counted: list[tuple[int, bytes, int]] = []
+    for envelope, body in sorted((e for e in events if e[0].subject == accused), key=lambda e: e[0].sequence):
+        match body:
+            case Slashed(reason="invalid_proof"):
+                counted.append((envelope.at, body.job_id, body.attempt))
+            case RestitutionClaimed(reason="invalid_proof"):
+                counted = [fault for fault in counted if fault[1:] != (body.job_id, body.attempt)]
+            case Slashed(reason="malicious") if body == slash:
+                break
+            case Slashed(reason="malicious"):
+                counted = []
+    recent = [at for at, _, _ in counted if at > counted[-1][0] - network.parameters.malicious_window_ms]
     few = len(recent) < network.parameters.malicious_proofs
     return ["too few proofs of the accused were voted down in time"] if few else []
 

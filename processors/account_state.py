@@ -120,9 +120,9 @@ def restitution_mark(reason: str, job_id: bytes, attempt: int) -> bytes:
     return mark("restitution", reason, job_id, attempt)
 
 
-def faults_since(state: Account, at: int) -> tuple[Fault, ...]:
-    """The proofs voted down after `at` (ms)."""
-    return tuple(fault for fault in state.faults if fault.at > at)
+def faults_within(state: Account, window_ms: int) -> tuple[Fault, ...]:
+    """The proofs voted down less than `window_ms` before the last one, that one included."""
+    return tuple(fault for fault in state.faults if fault.at > state.faults[-1].at - window_ms)
 
 
 def payment_mark(job_id: bytes, payment_nonce: int) -> bytes:

@@ -59,7 +59,7 @@ from bitsage.schemas.events import (
 from bitsage.schemas.types import CommandBody, EventBody
 
 from . import dispute_policies, job_policies, worker_policies
-from .account_state import faults_since
+from .account_state import faults_within
 from .model import NETWORK, TREASURY, Command, Local, Rules, account_subject, job_subject
 from .payments import worker_address
 from .registration import VALIDATORS_FULL
@@ -131,8 +131,8 @@ def _slashed(command: Command, event: Slashed, local: Local, rules: Rules) -> Fo
     if collected.amount:
         result.append((TREASURY, collected))
     if event.reason == "invalid_proof":
-        since = command.at - rules.parameters.malicious_window_ms
-        if len(faults_since(account(local), since)) >= rules.parameters.malicious_proofs:
+        run = faults_within(account(local), rules.parameters.malicious_window_ms)
+        if len(run) >= rules.parameters.malicious_proofs:
             malice = SlashStake(reason="malicious", job_id=event.job_id, attempt=event.attempt, round=event.round)
             result.append((command.subject, malice))
     return [*result, (command.subject, ReviewStanding(reason=event.reason))]

@@ -92,6 +92,7 @@ REFUSALS: dict[str, str] = {
     "dispute_window_over": "the time in which this decision could be disputed is over; nothing changed",
     "too_many_disputes": "the attempt's disputes expired too often; no further one is admitted",
     "no_bond": "the account has no bond in a dispute of this attempt; nothing changed",
+    "no_malice": "too few proofs of the account were voted down since its last slash for malice; nothing was taken",
     "nothing_to_restore": "no such slash of the account is open to restitution; nothing changed",
     "nothing_to_enforce": "the dispute is not over, or has no such part; nothing changed",
 }

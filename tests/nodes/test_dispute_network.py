@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forgery import checks, command_of_the_coordinator, rewritten, sealer, verdict_of
+from forgery import checks, command_of_the_coordinator, records, rewritten, seal_event, sealer, verdict_of
 from testnetwork import FAST, TestNetwork, running, spec, wait
 from typer.testing import CliRunner
 
@@ -343,10 +343,14 @@ def test_a_slash_for_malice_that_was_none(tmp_path: Path) -> None:
     log = InMemoryLog()
     with running(log, tmp_path) as network:
         victim = network.funded(20, 2_500, "consumer")
-        slash = SlashStake(reason="malicious", job_id=bytes(16), attempt=1)
-        assert isinstance(command_of_the_coordinator(network, victim.subject, slash), Slashed)
+        with pytest.raises(CommandRefused, match="too few proofs"):
+            network.client(0).ask(victim.subject, SlashStake(reason="malicious", job_id=bytes(16), attempt=1))
+        envelope, _ = decode_event(records(log, "accounts", victim.subject)[-1].value)
+        parts = {"amount": 10, "reporter": bytes(32), "reporter_amount": 0, "burnt": 3, "treasury": 7, "remaining": 0}
+        forged = Slashed(reason="malicious", job_id=bytes(16), attempt=1, **parts)
+        seal_event(log, network, "accounts", victim.subject, envelope, forged)
     verdict = verdict_of(log, network)
-    assert {"origin", "cause"} <= checks(verdict)
+    assert {"execution", "cause"} <= checks(verdict)
     assert any("there is no malicious" in f.detail for f in verdict.findings)
 
 

@@ -460,7 +460,10 @@ PERCENT = {
 @pytest.mark.parametrize(("reason", "percent"), PERCENT.items())
 def test_each_reason_takes_its_share_and_divides_it_50_30_20(reason: str, percent: int) -> None:
     assert RULES.parameters.slash_percent == PERCENT
-    scene = holder().when(SlashStake(reason=reason, reporter=FOUR[0], **KEY))
+    # Malice needs proofs that were voted down; they take nothing from the stake that is shared out here.
+    five = [replace(slashed("invalid_proof", job=bytes([i]) * 16), remaining=2_000 * SAGE) for i in range(5)]
+    past = [replace(e, amount=0, reporter_amount=0, burnt=0, treasury=0) for e in five] if reason == "malicious" else []
+    scene = holder(*past).when(SlashStake(reason=reason, reporter=FOUR[0], **KEY))
     amount = 2_000 * SAGE * percent // 100
     (event,) = scene.events
     assert isinstance(event, Slashed)
@@ -489,6 +492,22 @@ def test_the_fifth_proof_voted_down_within_thirty_days_is_malicious() -> None:
     assert scene.state["accounts"].faults == ()
     scene.when(SlashStake(reason="invalid_proof", job_id=b"\x70" * 16, attempt=1))
     assert malice(scene) == []
+
+
+def test_malice_is_not_taken_on_anybodys_word() -> None:
+    holder().when(SlashStake(reason="malicious", **KEY)).then_rejected("no_malice")
+    faults(4).when(SlashStake(reason="malicious", **KEY)).then_rejected("no_malice")
+
+
+def test_two_proofs_that_complete_one_run_are_slashed_for_malice_once() -> None:
+    scene = faults(5)
+    first = malice(scene)[0]
+    # The sixth is slashed before the order for the fifth arrives.
+    scene.when(SlashStake(reason="invalid_proof", job_id=b"\x70" * 16, attempt=1))
+    second = malice(scene)[0]
+    scene.when(first)
+    assert isinstance(scene.events[0], Slashed)
+    scene.when(second).then_rejected("no_malice")
 
 
 def test_proofs_voted_down_long_ago_are_not_counted() -> None:
