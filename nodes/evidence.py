@@ -101,7 +101,11 @@ def check(case: Case, network: Network) -> list[str]:
             wrong.append(f"{place}: {found}")
         else:
             events.append(found)
-    slashes = [body for envelope, body in events if envelope.subject == case.accused and _is_of(case, body)]
+    slashes = [
+        body
+        for envelope, body in events
+        if isinstance(body, Slashed) and envelope.subject == case.accused and _is_of(case, body)
+    ]
     if len(slashes) != 1:
         return [*wrong, "the slash itself is not among the exhibits, once"]
     rule = RULES.get(case.reason)
@@ -110,9 +114,8 @@ def check(case: Case, network: Network) -> list[str]:
     return wrong + rule(case.accused, slashes[0], events, network)
 
 
-def _is_of(case: Case, body: EventBody) -> bool:
-    named = (case.reason, case.job_id, case.attempt, case.round)
-    return isinstance(body, Slashed) and (body.reason, body.job_id, body.attempt, body.round) == named
+def _is_of(case: Case, body: Slashed) -> bool:
+    return (body.reason, body.job_id, body.attempt, body.round) == (case.reason, case.job_id, case.attempt, case.round)
 
 
 def _read(exhibit: Exhibit, network: Network) -> tuple[EventEnvelope, EventBody] | str:
