@@ -1,5 +1,6 @@
 """Forged range proofs: each attack works against a broken verifier and fails against ours."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -218,28 +219,21 @@ def test_statements_that_are_none_are_refused() -> None:
     assert not verify_range(proof, [commitment, commitment], BITS, CONTEXT)
 
 
-def fold_with_a_zero_partner(u: int, a: int, b: int, r: int, l: int) -> tuple[int, int]:
-    """The last entry of an odd vector, folded against a partner whose bases are infinity: r and l are free."""
-    inverse = pow(u, -1, ORDER)
-    return (u * a + inverse * r) % ORDER, (inverse * b + u * l) % ORDER
-
-
 def test_an_odd_vector_filled_up_with_infinity_would_prove_any_inner_product() -> None:
-    """Why `rounds` stops at an odd length: one entry a = b = 0, and still an inner product of 77."""
+    """Why `rounds` stops at an odd length: entries a = b = 0, and still an inner product of 77."""
     g, h, u_base = derive(1, 0), derive(2, 0), derive(0, 0)
-    a, b, r, l = 0, 0, 7, 11
-    commitment = g * 0 + h * 0 + u_base * (r * l)  # P = a*G + b*H + 77*U, though a*b = 0
-    # The partner's bases are infinity, so a_hi = r and b_hi = l appear in L and R with the low bases alone.
-    left, right = h * l + u_base * (a * l % ORDER), g * r + u_base * (b * r % ORDER)
+    a_free, b_free = 7, 11
+    # P = a*G + b*H + 77*U with a = b = 0, so P should be infinity.
+    claimed = u_base * (a_free * b_free)
+    # The partner's bases are infinity: its entries are free, and show in L and R at the bases of the other half alone.
+    left, right = h * b_free, g * a_free
     for _ in range(3):
         u = random_scalar()  # after L and R
         inverse = pow(u, -1, ORDER)
-        folded_a, folded_b = fold_with_a_zero_partner(u, a, b, r, l)
-        folded = left * (u * u % ORDER) + commitment + right * (inverse * inverse % ORDER)
-        g_base, h_base = g * inverse, h * u
-        assert folded == g_base * folded_a + h_base * folded_b + u_base * (folded_a * folded_b % ORDER)
-    assert inner_product.rounds(88) == 3
-    assert inner_product.rounds(11) == 0
+        a, b = inverse * a_free % ORDER, u * b_free % ORDER
+        folded = left * (u * u % ORDER) + claimed + right * (inverse * inverse % ORDER)
+        assert folded == g * inverse * a + h * u * b + u_base * (a * b % ORDER)
+    assert (inner_product.rounds(88), inner_product.rounds(11)) == (3, 0)
 
 
 def test_every_public_value_is_absorbed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +247,7 @@ def test_every_public_value_is_absorbed(monkeypatch: pytest.MonkeyPatch) -> None
     blinding = random_scalar()
     proof = prove_range([5], [blinding], BITS, CONTEXT)
     commitment = G * 5 + H * blinding
-    pairs = list(zip(seen, seen[1:], strict=False))
+    pairs = list(itertools.pairwise(seen))
     for point in (commitment, *proof.points, *proof.product.lefts, *proof.product.rights):
         assert (point.x, point.y) in pairs
     for number in (*proof.scalars, *BITS, int.from_bytes(CONTEXT, "big")):
