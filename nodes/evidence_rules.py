@@ -207,7 +207,9 @@ def _timeout(accused: str, slash: Slashed, events: Events, network: Network) -> 
     if len(held) != 1 or account_subject(held[0].worker) != accused:
         return ["the attempt was not the accused's"]
     for envelope, body in events:
-        if not isinstance(body, JobReassigned | JobFailed) or body.worker != held[0].worker:
+        if not isinstance(body, JobReassigned | JobFailed):
+            continue
+        if (body.job_id, body.worker) != (slash.job_id, held[0].worker):
             continue
         if isinstance(body, JobReassigned) and body.next_attempt != slash.attempt + 1:
             continue
@@ -227,7 +229,9 @@ def _repeated_failures(accused: str, slash: Slashed, events: Events, network: Ne
         and e.subject == accused
         and (b.job_id, b.attempt) == (slash.job_id, slash.attempt)
     ]
-    out = any(isinstance(b, WorkerWentOffline) and b.reason == "repeated_failures" for _, b in events)
+    out = any(
+        isinstance(b, WorkerWentOffline) and (e.subject, b.reason) == (accused, "repeated_failures") for e, b in events
+    )
     enough = any(run >= network.parameters.failures_until_inactive for run in runs)
     return [] if out and enough else ["there is no run of failures that ends with this attempt"]
 
