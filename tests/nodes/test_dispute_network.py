@@ -12,6 +12,8 @@ from forgery import checks, command_of_the_coordinator, records, rewritten, seal
 from testnetwork import FAST, TestNetwork, running, spec, wait
 from typer.testing import CliRunner
 
+from bitsage.cli import validator as validator_cli
+from bitsage.cli import worker as worker_cli
 from bitsage.cli.sage import app
 from bitsage.nodes.client import Client
 from bitsage.nodes.errors import CommandRefused
@@ -46,6 +48,7 @@ from bitsage.schemas.parameters import SAGE
 from bitsage.schemas.types import CommandBody
 from bitsage.streams.codec import decode_event, encode_event
 from bitsage.streams.memory_log import InMemoryLog
+from bitsage.wallet import save_keystore
 
 Lie = Callable[..., tuple[bool, str]]
 PATIENT = replace(FAST, consensus_timeout_ms=20_000, heartbeat_timeout_ms=60_000)
@@ -317,6 +320,24 @@ def test_a_person_checks_evidence_and_disputes_on_the_command_line(
     assert job_id.hex() in sage("dispute", "list").stdout
     assert sage("dispute", "show", job_id.hex()).exit_code == 0
     assert json.loads(sage("dispute", "list", "--json").stdout)["disputes"] == shown["disputes"]
+
+
+def test_the_status_of_worker_and_validator_shows_disputes(
+    reversed_network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, network, worker, job_id = reversed_network
+    write_network(tmp_path / "network.json", network.network)
+    monkeypatch.setenv("SAGE_HOME", str(tmp_path))
+    monkeypatch.setattr("bitsage.cli.models.open_log", lambda: log)
+    (tmp_path / "keystores").mkdir()
+    for name, key in (("worker", worker.key), ("validator", network.client(2).key)):
+        save_keystore(tmp_path / "keystores" / f"{name}.json", key, "a password", scrypt_n=4096)
+    for cli in (worker_cli.app, validator_cli.app):
+        assert CliRunner().invoke(cli, ["status"]).exit_code == 0
+    mine = json.loads(CliRunner().invoke(worker_cli.app, ["status", "--json"]).stdout)
+    assert mine["disputes"] == [{"job_id": job_id.hex(), "attempt": 1, "outcome": "overturned"}]
+    judge = json.loads(CliRunner().invoke(validator_cli.app, ["status", "--json"]).stdout)
+    assert (judge["dispute_votes"], judge["disputes"], judge["reputation"]) == (1, {}, 500)
 
 
 # ---- what a coordinator cannot make of disputes ----
