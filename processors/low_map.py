@@ -19,7 +19,7 @@ class LowMap(SortedMap[K, Row]):
     """Keys in ascending order, each with as many numbers as every other; immutable."""
 
     __slots__ = ("_lows",)
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __init__(self, items: Iterable[tuple[K, Row]] = ()) -> None:
         super().__init__(items)

@@ -91,9 +91,9 @@ def _refuse_worker(state: Worker, funds: Account, command: Command, body: Regist
     for reason, wrong in checks.items():
         if wrong:
             return reason
-    reason = _refuse_policy(body)
-    if reason is not None:
-        return reason
+    policy = _refuse_policy(body)
+    if policy is not None:
+        return policy
     key, proof = body.payment_key, body.key_proof
     if len(key) > _PAYMENT_KEY_MAX or not rules.checks.key_proof(key, proof, command.actor):
         return "key_proof_invalid"
