@@ -49,6 +49,10 @@ MEANINGS: dict[str, str] = {
     "dispute_window_ms": "time after a decision in which it may be disputed, ms",
     "malicious_proofs": "proofs voted down within the window that are malice",
     "malicious_window_ms": "the window in which proofs voted down are counted, ms",
+    "ageing_ms": "how much waiting one step of a job's priority stands for, ms",
+    "ramp_steps": "steps in which the price of an offer with a ramp rises",
+    "lock_timeout_min_ms": "shortest lock timeout that an offer may have, ms",
+    "declines": "how often a job may be declined without using up an attempt",
 }
 _AMOUNTS = frozenset({"minimum_stake", "faucet_sage", "faucet_gas", "dispute_minimum_stake", "dispute_bond"})
 _SIGNED = frozenset({"reputation_change"})

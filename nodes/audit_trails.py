@@ -17,6 +17,7 @@ from bitsage.schemas.events import (
     JobQueued,
     JobSubmitted,
     JobWithdrawn,
+    PriceRaised,
     ProofGenerated,
     RestitutionClaimed,
     RetrialRequested,
@@ -33,7 +34,7 @@ from bitsage.schemas.types import EventBody, EventEnvelope
 
 Where = tuple[str, int, int]
 T = TypeVar("T", bound=EventBody)
-_NOT_KEPT = (CapacityChanged, JobQueued, JobWithdrawn)
+_NOT_KEPT = (CapacityChanged, JobQueued, JobWithdrawn, PriceRaised)
 
 
 class Fact(NamedTuple):

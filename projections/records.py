@@ -35,6 +35,7 @@ _MARKET = frozenset(
         "JobWithdrawn",
         "TallyRequested",
         "RetrialRequested",
+        "PriceRaised",
     }
 )
 #: Event -> the field whose address must be the subject.

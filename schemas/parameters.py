@@ -57,6 +57,8 @@ class Parameters:
             "benchmark_fraud": 75,
             "contrary_vote": 10,
             "equivocation": 50,
+            # Not started in the lock time: the collateral, and no share of the stake.
+            "lock_timeout": 0,
         }
     )
     slash_reporter_percent: int = 50
@@ -100,6 +102,13 @@ class Parameters:
     #: So many proofs of one worker voted down within the window are malice, whatever it did in between.
     malicious_proofs: int = 5
     malicious_window_ms: int = 30 * DAY_MS
+    #: What one step of priority is worth against waiting: the order of the queue is submission less priority times this.
+    ageing_ms: int = 60_000
+    #: A price ramp rises in so many equal steps.
+    ramp_steps: int = 32
+    lock_timeout_min_ms: int = 5_000
+    #: So many declined assignments of a job use up none of its attempts.
+    declines: int = 8
 
 
 def threshold(validators: int) -> int:

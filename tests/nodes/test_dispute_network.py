@@ -334,7 +334,8 @@ def test_the_status_of_worker_and_validator_shows_disputes(
     log, network, worker, job_id = reversed_network
     write_network(tmp_path / "network.json", network.network)
     monkeypatch.setenv("SAGE_HOME", str(tmp_path))
-    monkeypatch.setattr("bitsage.cli.models.open_log", lambda: log)
+    for module in ("models", "context"):
+        monkeypatch.setattr(f"bitsage.cli.{module}.open_log", lambda: log)
     (tmp_path / "keystores").mkdir()
     for name, own in (("worker", worker.key), ("validator", network.client(2).key)):
         save_keystore(tmp_path / "keystores" / f"{name}.json", own, "a password", scrypt_n=4096)
