@@ -44,6 +44,8 @@ MEANINGS: dict[str, str] = {
     "clock_skew_ms": "furthest a command's time may be from the broker's, ms",
     "job_input_max_bytes": "largest input of a job, bytes",
     "validators_max": "most validators at once",
+    "benchmark_factor": "how many times slower than its benchmark a worker's job is before it counts as slow",
+    "benchmark_jobs": "slow jobs in a row that void a benchmark; 0: none does",
 }
 _AMOUNTS = frozenset({"minimum_stake", "faucet_sage", "faucet_gas"})
 _SIGNED = frozenset({"reputation_change"})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bitsage.processors.model import Checks, account_subject
 from bitsage.schemas.events import (
+    BenchmarkDoubted,
     CommandRejected,
     ConsensusReached,
     EscrowLocked,
@@ -26,12 +27,14 @@ from bitsage.schemas.events import (
     JobSubmitted,
     PaymentClaimed,
     PaymentDue,
+    RateMeasured,
     RewardGranted,
     Slashed,
     TallyOpened,
     VoteRejected,
 )
 
+from . import audit_benchmarks
 from .audit_trails import JobTrail, Trails, Where
 from .network import Network
 
@@ -147,6 +150,8 @@ def _reward(audit: CauseAudit, trail: JobTrail, subject: str, body: RewardGrante
 
 def _submitted(audit: CauseAudit, trail: JobTrail, subject: str, body: JobSubmitted) -> str | None:
     client = account_subject(body.client)
+    if body.rows != audit.checks.job_rows(body.spec.job_type, body.spec.input):
+        return "its rows are not those of its input"
     if any((owner, e.amount) == (client, body.spec.max_cost) for owner, e in trail.of(EscrowLocked)):
         return None
     return "its cost was not put into escrow"
@@ -205,6 +210,7 @@ def _slashed(audit: CauseAudit, trail: JobTrail, subject: str, body: Slashed) ->
         ),
         "timeout": not reasons.isdisjoint(_TIMEOUTS),
         "invalid_proof": "invalid_proof" in reasons,
+        "benchmark_fraud": audit_benchmarks.is_fraud(trail, subject, body.attempt),
         "repeated_failures": "repeated_failures" in audit.trails.gone.get(subject, ()),
     }
     if not found.get(body.reason, False):
@@ -253,4 +259,6 @@ _RULES: dict[type, Rule] = {
     JobReassigned: _ended,
     JobFailed: _ended,
     TallyOpened: _tally,
+    RateMeasured: audit_benchmarks.measured,
+    BenchmarkDoubted: audit_benchmarks.doubted,
 }

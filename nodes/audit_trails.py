@@ -10,7 +10,9 @@ from bitsage.schemas.events import (
     CapacityChanged,
     CommandRejected,
     ConsensusReached,
+    JobAssigned,
     JobQueued,
+    JobStarted,
     JobSubmitted,
     JobWithdrawn,
     ProofGenerated,
@@ -20,6 +22,7 @@ from bitsage.schemas.events import (
     ValidatorSetChanged,
     VoteCast,
     WorkerDeparted,
+    WorkerRegistered,
     WorkerWentOffline,
 )
 from bitsage.schemas.types import EventBody, EventEnvelope
@@ -47,6 +50,8 @@ class JobTrail:
     votes: list[tuple[Where, VoteCast]] = field(default_factory=list)
     decisions: list[tuple[Where, ConsensusReached]] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
+    #: (event, attempt) -> when, of what a rate is measured between
+    times: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def of(self, kind: type[T]) -> Iterator[tuple[str, T]]:
         """(subject, event) of every event of this type that names the job."""
@@ -64,6 +69,8 @@ class Trails:
     joined: set[bytes] = field(default_factory=set)
     #: subjects that went offline, and why; or departed
     gone: dict[str, set[str]] = field(default_factory=dict)
+    #: subject -> benchmarks that it registered; the flag: upheld against a doubt
+    benchmarks: dict[str, set[tuple[str, int, int, bool]]] = field(default_factory=dict)
 
     def add(self, where: Where, envelope: EventEnvelope, body: EventBody) -> None:
         """Remember what later passes ask for."""
@@ -72,6 +79,11 @@ class Trails:
                 self.sets.append((where, body))
             case ValidatorRegistered():
                 self.joined.add(body.validator)
+            case WorkerRegistered():
+                claims = {(c.job_type, c.rows, c.ms, c.job_type in body.insisted) for c in body.benchmarks}
+                self.benchmarks.setdefault(envelope.subject, set()).update(claims)
+            case JobAssigned() | JobStarted() | ProofGenerated():
+                self._of(body.job_id).times[envelope.type, body.attempt] = envelope.at
             case WorkerWentOffline(reason=reason) | WorkerDeparted(reason=reason):
                 self.gone.setdefault(envelope.subject, set()).add(reason)
             case TallyRequested() if envelope.subject == NETWORK:

@@ -2,8 +2,9 @@
 
 import blake3
 
-from bitsage.obelysk import JobInputInvalid, JobTypeFailed, UnknownJobType, failures_named, get_job_type
+from bitsage.obelysk import JobInputInvalid, JobTypeFailed, MeasuredJob, UnknownJobType, failures_named, get_job_type
 from bitsage.privacy import verify_claim, verify_key_proof, verify_payment
+from bitsage.processors.benchmark import ROWS_MAX
 from bitsage.processors.model import PaymentContext
 
 from .jobwork import request_of
@@ -29,6 +30,16 @@ class ProductChecks:
         except MemoryError:
             return JobTypeFailed.code, f"the job type {job_type[:64]!r} ran out of memory on the input"
         return None
+
+    def job_rows(self, job_type: str, job_input: str) -> int:
+        """How many rows the proof of a job has; 0 where the job type does not say, or fails."""
+        try:
+            with failures_named(job_type):
+                found = get_job_type(job_type)
+                rows = found.rows(request_of(found, job_input)) if isinstance(found, MeasuredJob) else 0
+        except (JobInputInvalid, UnknownJobType, JobTypeFailed, MemoryError):
+            return 0
+        return rows if type(rows) is int and 0 < rows <= ROWS_MAX else 0
 
     def key_proof(self, payment_key: bytes, key_proof: bytes, worker: bytes) -> bool:
         """Whether the proof shows knowledge of the payment key's secret, bound to the worker's address."""

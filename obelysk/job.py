@@ -90,6 +90,17 @@ class JobType(Protocol):
 
 
 @runtime_checkable
+class MeasuredJob(Protocol):
+    """A job type whose speed can be told in rows per second: rows from the request alone, and a job to measure with."""
+
+    def rows(self, request: Request) -> int:
+        """How many rows the proof of a request has.  Raises JobInputInvalid."""
+
+    def benchmark(self) -> Request:
+        """The same request on every device, so that two measurements are of the same work."""
+
+
+@runtime_checkable
 class WitnessedJob(Protocol):
     """A job type that shows the columns it proves, for provers outside of this program."""
 

@@ -31,7 +31,7 @@ from bitsage.stark import Air, Backend, Params, ProofRefused, Trace, prove, veri
 
 from .errors import JobInputInvalid
 from .job import Limits, Progress, Request
-from .matmul import interaction_columns, matmul_air, matmul_params, matmul_trace, trace_columns
+from .matmul import interaction_columns, log_rows, matmul_air, matmul_params, matmul_trace, trace_columns
 from .matrices import (
     SIZES,
     Matrix,
@@ -49,6 +49,8 @@ from .statement import CONFIG, MAX_COMPRESSED_PROOF_BYTES, MAX_PROOF_BYTES, comm
 
 _SEEDED = {"size", "seed"}
 _INLINE = {"a", "b"}
+#: Side of the matrices that a device is measured with.
+BENCHMARK_SIZE = 128
 _HASHES = {"a_hash", "b_hash"}
 _MAX_NPY_BYTES = 8 * SIZES[-1] ** 2 + 4096
 
@@ -107,6 +109,15 @@ class MatmulJob:
         if a.shape[1] != b.shape[0]:
             raise JobInputInvalid("matrix_shape", "the first matrix needs as many columns as the second has rows")
         return a, b
+
+    def rows(self, request: Request) -> int:
+        """Rows of the proof's trace: n^2 of the padded side n."""
+        a, b = self.inputs(request)
+        return 1 << log_rows(padded_size(*a.shape, *b.shape))
+
+    def benchmark(self) -> Request:
+        """A product that takes about as long as small jobs do."""
+        return {"size": BENCHMARK_SIZE, "seed": 0}
 
     def run(self, request: Request) -> Matrix:
         """C = A * B mod p."""

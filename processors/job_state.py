@@ -23,7 +23,8 @@ class Job:
     """`attempt` (from 1) is the one going on, waited for, or last; `worker` holds it while assigned or running.
 
     `spec.input` is left empty here. `blamed`: workers that failed it or gave it back, oldest first. `cost` (base units) and
-    `expires_at` (ms) belong to the attempt.
+    `expires_at` (ms) belong to the attempt. `rows`: of the job's proof; `assigned_at`, `started_at` (ms, 0: not yet) say
+    how long the attempt took.
     """
 
     status: Status = "unknown"
@@ -36,6 +37,9 @@ class Job:
     cost: int = 0
     expires_at: int = 0
     blamed: tuple[bytes, ...] = ()
+    rows: int = 0
+    assigned_at: int = 0
+    started_at: int = 0
 
     @property
     def over(self) -> bool:
@@ -55,13 +59,14 @@ BLAMING = frozenset({"attempt_timeout", "worker_offline", "invalid_proof", "aban
 def evolve(state: Job, body: EventBody, at: int) -> Job:
     """The job after one more of its events."""
     match body:
-        case JobSubmitted(job_id=job_id, client=client, spec=spec):
+        case JobSubmitted(job_id=job_id, client=client, spec=spec, rows=rows):
             # The input is half a megabyte at most and no decider reads it: it stays in the log.
-            return Job("waiting", job_id, client, replace(spec, input=""), submitted_at=at, attempt=1)
+            return Job("waiting", job_id, client, replace(spec, input=""), submitted_at=at, attempt=1, rows=rows)
         case JobAssigned(attempt=attempt, worker=worker, cost=cost, expires_at=expires_at):
-            return replace(state, status="assigned", attempt=attempt, worker=worker, cost=cost, expires_at=expires_at)
+            held = replace(state, status="assigned", attempt=attempt, worker=worker, cost=cost, expires_at=expires_at)
+            return replace(held, assigned_at=at, started_at=0)
         case JobStarted():
-            return replace(state, status="running")
+            return replace(state, status="running", started_at=at)
         case JobReassigned(worker=worker, next_attempt=attempt, reason=reason):
             blamed = state.blamed
             if reason in BLAMING and worker not in blamed:

@@ -40,7 +40,8 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
         case AdmitJob(client=client, spec=spec):
             if state.status != "unknown":
                 return rejected(command, "job_exists")
-            return [JobSubmitted(job_id=bytes.fromhex(command.subject), client=client, spec=spec)]
+            rows = rules.checks.job_rows(spec.job_type, spec.input)
+            return [JobSubmitted(job_id=bytes.fromhex(command.subject), client=client, spec=spec, rows=rows)]
         case body if state.status == "unknown":
             return rejected(command, "unknown_job")
         case body if state.over:

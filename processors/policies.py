@@ -24,6 +24,7 @@ from bitsage.schemas.commands import (
     SubmitJob,
 )
 from bitsage.schemas.events import (
+    BenchmarkDoubted,
     CommandRejected,
     ConsensusReached,
     EscrowLocked,
@@ -223,4 +224,5 @@ _POLICIES: dict[type[EventBody], Policy] = {
     WorkerDeparted: worker_policies.capacity_changed,
     ReputationChanged: worker_policies.reputation_changed,
     WorkerWentOffline: worker_policies.went_offline,
+    BenchmarkDoubted: worker_policies.benchmark_doubted,
 }

@@ -11,6 +11,7 @@ from bitsage.schemas.events import (
 from bitsage.schemas.parameters import TIERS, VALIDATOR
 from bitsage.schemas.types import EventBody
 
+from . import benchmark
 from .account_state import Account
 from .model import Command, Local, Rules
 from .payments import worker_address
@@ -66,6 +67,8 @@ def _register_worker(
             job_types=sorted(set(body.job_types)),
             slots=body.slots,
             attested=False,
+            benchmarks=sorted(body.benchmarks, key=lambda claim: claim.job_type),
+            insisted=benchmark.exceeding(state, body.benchmarks, rules),
         )
     ]
 
@@ -84,6 +87,9 @@ def _refuse_worker(state: Worker, funds: Account, command: Command, body: Regist
     for reason, wrong in checks.items():
         if wrong:
             return reason
+    doubtful = benchmark.refuse_benchmarks(state, body, rules)
+    if doubtful is not None:
+        return doubtful
     key, proof = body.payment_key, body.key_proof
     if len(key) > _PAYMENT_KEY_MAX or not rules.checks.key_proof(key, proof, command.actor):
         return "key_proof_invalid"

@@ -5,10 +5,10 @@
 encryptions and the timer's observations.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from .events import JobSpec
+from .events import Benchmark, JobSpec
 from .types import Amount, Bytes16, Bytes32, CommandBody, Millis
 
 
@@ -136,7 +136,10 @@ class GrantReward(CommandBody):
 # ---- workers ----
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterWorker(CommandBody):
-    """Join as a worker. `key_proof` shows that the signer knows the secret of `payment_key`; `quote` is a TEE quote."""
+    """Join as a worker. `key_proof` shows that the signer knows the secret of `payment_key`; `quote` is a TEE quote.
+
+    `benchmarks`: what the signer says its device does; `insist`: also where the network has measured far less.
+    """
 
     tier: str
     gpu_model: str
@@ -145,6 +148,8 @@ class RegisterWorker(CommandBody):
     job_types: list[str]
     slots: int
     quote: bytes = b""
+    benchmarks: list[Benchmark] = field(default_factory=list)
+    insist: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,11 +176,18 @@ class ReviewStanding(CommandBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdjustReputation(CommandBody):
-    """An attempt of the subject ended; `reason` is a row of the reputation table."""
+    """An attempt of the subject ended; `reason` is a row of the reputation table.
+
+    Of a job done: its type, its rows and times as in `RateMeasured`; no rows where there is nothing to measure.
+    """
 
     reason: str
     job_id: Bytes16
     attempt: int
+    job_type: str = ""
+    rows: int = 0
+    elapsed_ms: int = 0
+    waited_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Every event body, by the stream (topic) that its decider writes. The table `EVENTS` binds name to class and topic."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .types import Amount, Bytes16, Bytes32, EventBody, Millis, Rejection
 
@@ -16,6 +16,15 @@ class JobSpec:
     tee: bool
     priority: int
     deadline: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """A worker's word on its device: a job of `job_type` with `rows` proven rows took `ms` from its start to its proof."""
+
+    job_type: str
+    rows: int
+    ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +199,10 @@ class JobRejected(Rejection):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRegistered(EventBody):
-    """A worker joined; `payment_key` is its ElGamal public key."""
+    """A worker joined; `payment_key` is its ElGamal public key.
+
+    `insisted`: job types whose benchmark claims more than was measured before, and that the worker upholds knowingly.
+    """
 
     worker: Bytes32
     tier: str
@@ -200,6 +212,8 @@ class WorkerRegistered(EventBody):
     job_types: list[str]
     slots: int
     attested: bool
+    benchmarks: list[Benchmark] = field(default_factory=list)
+    insisted: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +250,46 @@ class ReputationChanged(EventBody):
     job_id: Bytes16
     attempt: int
     failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateMeasured(EventBody):
+    """An approved job of a type that the worker has a benchmark for: `rows` in `elapsed_ms` from JobStarted to the proof.
+
+    `waited_ms`: from JobAssigned to JobStarted. `claim_rows` in `claim_ms` is the benchmark. `counted`: the job is at least
+    as large as the benchmark's; `run`: counted jobs in a row, this one included, that were slower than the claim allows.
+    """
+
+    worker: Bytes32
+    job_id: Bytes16
+    attempt: int
+    job_type: str
+    rows: int
+    elapsed_ms: int
+    waited_ms: int
+    claim_rows: int
+    claim_ms: int
+    counted: bool
+    run: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkDoubted(EventBody):
+    """Too many jobs in a row were far slower than the benchmark: it is void. `jobs` are those jobs, the last is `job_id`.
+
+    `best_rows` in `best_ms` is the fastest of them. `insisted`: the worker had been told before and upheld the claim.
+    """
+
+    worker: Bytes32
+    job_id: Bytes16
+    attempt: int
+    job_type: str
+    claim_rows: int
+    claim_ms: int
+    best_rows: int
+    best_ms: int
+    jobs: list[Bytes16]
+    insisted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,11 +382,12 @@ class TallyRequested(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSubmitted(EventBody):
-    """An admitted job whose funds are in escrow."""
+    """An admitted job whose funds are in escrow; `rows`: how many rows its proof has, 0 where its type does not say."""
 
     job_id: Bytes16
     client: Bytes32
     spec: JobSpec
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -488,7 +543,7 @@ _BY_TOPIC: dict[str, tuple[type[EventBody], ...]] = {
     "workers": (
         WorkerRegistered, ValidatorRegistered, ValidatorDeparted, RegistrationRejected, ReputationChanged,
         WorkerWentOffline, WorkerReturned, WorkerDeparted, CapacityChanged, ValidatorSetChanged, JobQueued,
-        JobMatched, JobWithdrawn, TallyRequested,
+        JobMatched, JobWithdrawn, TallyRequested, RateMeasured, BenchmarkDoubted,
     ),
     "jobs": (JobSubmitted, JobAssigned, JobStarted, JobReassigned, JobCompleted, JobFailed, JobCancelled),
     "proofs": (ProofGenerated, ProofRefused),

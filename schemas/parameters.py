@@ -93,6 +93,9 @@ class Parameters:
     job_input_max_bytes: int = 512 * 1024
     #: A decision slashes up to a third of the validators, and one command may have 256 follow-ups.
     validators_max: int = 700
+    #: A job is slow when it was this many times slower than the worker's benchmark; so many of them in a row void it (0: never).
+    benchmark_factor: int = 10
+    benchmark_jobs: int = 5
 
 
 def threshold(validators: int) -> int:

@@ -7,7 +7,7 @@ import dataclasses
 import io
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, NamedTuple, cast, get_type_hints
+from typing import Any, NamedTuple, cast, get_args, get_origin, get_type_hints
 
 import blake3
 from fastavro import schemaless_reader, schemaless_writer
@@ -56,6 +56,8 @@ def _conversions(hint: Any) -> tuple[_Convert, _Convert]:
         return _to_amount, _from_amount
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _to_dict, partial(_from_dict, hint)
+    if get_origin(hint) is list and dataclasses.is_dataclass(get_args(hint)[0]):
+        return _to_dicts, partial(_from_dicts, get_args(hint)[0])
     return None, None
 
 
@@ -87,6 +89,14 @@ def _to_dict(value: Any) -> dict[str, Any]:
 
 def _from_dict(cls: type[Any], values: dict[str, Any]) -> Any:
     return cls(**{name: values[name] if convert is None else convert(values[name]) for name, _, convert in _plan(cls)})
+
+
+def _to_dicts(values: list[Any]) -> list[dict[str, Any]]:
+    return [_to_dict(value) for value in values]
+
+
+def _from_dicts(cls: type[Any], values: list[dict[str, Any]]) -> list[Any]:
+    return [_from_dict(cls, value) for value in values]
 
 
 @cache

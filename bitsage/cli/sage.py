@@ -9,6 +9,7 @@ from .context import config, loaded, network, onlooker, open_log, wallet_name
 from .devices import devices
 from .dlq import dlq_app
 from .failures import REFUSED, Commands
+from .fraud import fraud_app
 from .kafka import kafka_app
 from .options import AsJson, Name, job_bytes, root
 from .projection import projection_app
@@ -33,6 +34,7 @@ for name, child in {
     "topics": topics_app,
     "dlq": dlq_app,
     "projection": projection_app,
+    "fraud": fraud_app,
     "proof": proof_app,
     "vm": vm_app,
     "audit": audit_app,

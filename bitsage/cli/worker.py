@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,9 @@ from .shared import (
     send,
     show_answers,
 )
+
+if TYPE_CHECKING:
+    from bitsage.schemas.events import Benchmark
 
 ROLE = Role("worker", "sage-worker")
 app = typer.Typer(
@@ -69,12 +72,26 @@ def register(
     ] = None,
     gpu_model: Annotated[str | None, typer.Option("--gpu-model", help="Default: as given to `stake`.")] = None,
     slots: Annotated[int, typer.Option("--slots", help="Jobs at once, 1 to 4.")] = 1,
+    benchmark: Annotated[
+        bool | None,
+        typer.Option("--benchmark/--no-benchmark", help="Measure the device first and sign what it does."),
+    ] = None,
+    insist: Annotated[
+        bool,
+        typer.Option("--insist", help="Uphold a benchmark that was voided before; 75 % of the stake is at risk."),
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option("--device", help="What is measured, as `sage devices` lists it.")
+    ] = None,
     name: Name = None,
     password: Password = None,
     password_file: PasswordFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Join the network as a worker: tier, slots, and the key that payments are encrypted under."""
+    """Join the network as a worker: tier, slots, and the key that payments are encrypted under.
+
+    With a benchmark the job types' fixed jobs are proven twice and the second run's time is registered: docs/fraud.md.
+    """
     from bitsage.nodes.register import register_worker
     from bitsage.schemas.events import Staked
 
@@ -84,8 +101,33 @@ def register(
         staked = [a.body for a in client.history(("accounts",), client.subject) if isinstance(a.body, Staked)]
         of_stake = staked[-1].tier if staked else "consumer"
         model = gpu_model or _gpu_model(chosen) or tier or of_stake
-        answers = register_worker(client, tier=asked or of_stake, gpu_model=model, slots=slots)
+        wanted = config().benchmark if benchmark is None else benchmark
+        answers = register_worker(
+            client,
+            tier=asked or of_stake,
+            gpu_model=model,
+            slots=slots,
+            benchmarks=_measured(device) if wanted else (),
+            insist=insist,
+        )
         show_answers(answers, as_json, account=client.subject)
+
+
+def _measured(device: str | None) -> "list[Benchmark]":
+    from bitsage.nodes.benchmark import measure
+    from bitsage.obelysk import JOB_TYPES
+    from bitsage.opencl import choose
+
+    wanted = device or config().device
+    choose(wanted)
+    found = []
+    with output.bars() as bars:
+        for one, used in measure(sorted(JOB_TYPES), device=wanted, progress=bars.update):
+            output.remark(
+                f"{one.job_type}: {one.rows} rows in {one.ms} ms on {used}, {one.rows * 1000 // one.ms} rows/s"
+            )
+            found.append(one)
+    return found
 
 
 def _gpu_model(name: str) -> str | None:

@@ -30,7 +30,7 @@ from bitsage.stark.vectors import U32
 from .air import PREPROCESSED, fixed_columns, inference_air, interaction_columns, known_columns, trace_columns
 from .digits import digits, parse_range
 from .images import read_images
-from .model import SUM_LIMIT, Model, Prediction, classes_of, models
+from .model import MAX_NODES, SUM_LIMIT, Model, Prediction, classes_of, models
 
 LENGTHS = (128, 256)
 
@@ -74,6 +74,14 @@ class InferenceJob(ProvenJob):
         if last - first >= LENGTHS[-1]:
             raise JobInputInvalid("images", f"at most {LENGTHS[-1]} images fit into one job")
         return model, digits()[0][first : last + 1]
+
+    def rows(self, request: Request) -> int:
+        """Rows of the proof's trace: a segment for each node of the network."""
+        return MAX_NODES * _length(self.inputs(request)[1])
+
+    def benchmark(self) -> Request:
+        """The first model's answer to the smallest batch that fills a proof."""
+        return {"model": min(self.models()), "digits": f"0-{LENGTHS[0] - 1}"}
 
     def run(self, request: Request) -> Prediction:
         """Logits and classes of the images."""
