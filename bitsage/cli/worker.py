@@ -8,7 +8,7 @@ import typer
 
 from bitsage.amounts import in_sage, to_base_units
 
-from . import output
+from . import logs, output
 from .context import client_of, config, load_key, run_node, wallet_name
 from .failures import Commands
 from .options import AsJson, Name, Password, PasswordFile, job_bytes, root
@@ -120,6 +120,8 @@ def _measured(device: str | None) -> "list[Benchmark]":
 
     wanted = device or config().device
     choose(wanted)
+    # A device that fails is a remark, not the answer.
+    logs.set_up(config().log.level, config().log.format)
     found = []
     with output.bars() as bars:
         for one, used in measure(sorted(JOB_TYPES), device=wanted, progress=bars.update):
