@@ -53,6 +53,8 @@ MEANINGS: dict[str, str] = {
     "dispute_window_ms": "time after a decision in which it may be disputed, ms",
     "malicious_proofs": "proofs voted down within the window that are malice",
     "malicious_window_ms": "the window in which proofs voted down are counted, ms",
+    "benchmark_factor": "how many times slower than its benchmark a worker's job is before it counts as slow",
+    "benchmark_jobs": "slow jobs in a row that void a benchmark; 0: none does",
 }
 _AMOUNTS = frozenset({"minimum_stake", "faucet_sage", "faucet_gas", "dispute_minimum_stake", "dispute_bond"})
 _SIGNED = frozenset({"reputation_change"})

@@ -45,6 +45,8 @@ _OWN_ADDRESS = {
     "WorkerWentOffline": "worker",
     "WorkerReturned": "worker",
     "WorkerDeparted": "worker",
+    "RateMeasured": "worker",
+    "BenchmarkDoubted": "worker",
     "ValidatorRegistered": "validator",
     "ValidatorDeparted": "validator",
 }

@@ -109,6 +109,9 @@ class Parameters:
     #: So many proofs of one worker voted down within the window are malice, whatever it did in between.
     malicious_proofs: int = 5
     malicious_window_ms: int = 30 * DAY_MS
+    #: A job is slow when it was this many times slower than the worker's benchmark; so many of them in a row void it (0: never).
+    benchmark_factor: int = 10
+    benchmark_jobs: int = 5
 
 
 def threshold(validators: int) -> int:

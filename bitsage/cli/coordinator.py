@@ -253,12 +253,31 @@ def cancel_job(
 
 
 @app.command("verify-proof", epilog="Example: sage-coordinator verify-proof 0123456789abcdef0123456789abcdef")
-def verify_proof(job: JobId, as_json: AsJson = False) -> None:
-    """Fetch a job's proofs from the log and verify them on this machine; exit 1 when the last one is not valid."""
+def verify_proof(
+    job: JobId,
+    via: Annotated[
+        str | None,
+        typer.Option("--via", metavar="URL[,URL]", help="Let validators verify over HTTP; the next when one fails."),
+    ] = None,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option("--trust", metavar="ADDRESS", help="With --via: whose word counts; may be given several times."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch a job's proofs from the log and verify them on this machine; exit 1 when the last one is not valid.
+
+    With --via the proofs go to validators' bridges instead, whose verdicts are signed (docs/bridge.md).
+    """
     from .events import body_document, place
     from .jobs import check_proofs
 
     job_id = job_bytes(job)
+    if via is not None:
+        from .verdicts import verify_elsewhere
+
+        verify_elsewhere(job_id, via, trust or [], as_json)
+        return
     with onlooker() as client:
         checked = check_proofs(client, job_id)
     if as_json:

@@ -35,6 +35,7 @@ EXITS: dict[str, int] = {
     "bitsage.nodes.errors.NodeError": REFUSED,
     "bitsage.nodes.errors.NotConfigured": BAD_INPUT,
     "bitsage.nodes.errors.AnswerTimeout": UNREACHABLE,
+    "bitsage.nodes.errors.ValidatorsUnreachable": UNREACHABLE,
     "bitsage.projections.errors.ProjectionError": REFUSED,
     "bitsage.projections.errors.UnknownModel": BAD_INPUT,
     "bitsage.projections.errors.UnknownTable": BAD_INPUT,

@@ -11,6 +11,7 @@ from .dispute import dispute_app
 from .dlq import dlq_app
 from .evidence import evidence
 from .failures import REFUSED, Commands
+from .fraud import fraud_app
 from .kafka import kafka_app
 from .options import AsJson, Name, job_bytes, root
 from .projection import projection_app
@@ -35,6 +36,7 @@ for name, child in {
     "topics": topics_app,
     "dlq": dlq_app,
     "projection": projection_app,
+    "fraud": fraud_app,
     "proof": proof_app,
     "vm": vm_app,
     "audit": audit_app,

@@ -10,7 +10,7 @@ import typer
 from bitsage.amounts import in_sage, to_base_units
 from bitsage.wallet import parse_address
 
-from . import output
+from . import logs, output
 from .bidding import Clients, JobTypes, LeastTier, MaxCollateral, MinPrice, Slots, bidding_policy
 from .context import client_of, config, load_key, onlooker, run_node, wallet_name
 from .failures import Commands
@@ -29,6 +29,7 @@ from .shared import (
 
 if TYPE_CHECKING:
     from bitsage.nodes.bidding import BiddingPolicy
+    from bitsage.schemas.events import Benchmark
     from bitsage.wallet import Key
 
 Device = Annotated[
@@ -134,12 +135,26 @@ def register(
     clients: Clients = None,
     least_tier: LeastTier = None,
     max_collateral: MaxCollateral = None,
+    benchmark: Annotated[
+        bool | None,
+        typer.Option("--benchmark/--no-benchmark", help="Measure the device first and sign what it does."),
+    ] = None,
+    insist: Annotated[
+        bool,
+        typer.Option("--insist", help="Uphold a benchmark that was voided before; 75 % of the stake is at risk."),
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option("--device", help="What is measured, as `sage devices` lists it.")
+    ] = None,
     name: Name = None,
     password: Password = None,
     password_file: PasswordFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Join the network as a worker: tier, bidding policy, and the key that payments are encrypted under."""
+    """Join the network as a worker: tier, bidding policy, and the key that payments are encrypted under.
+
+    With a benchmark the job types' fixed jobs are proven twice and the second run's time is registered: docs/fraud.md.
+    """
     from bitsage.nodes.register import register_worker
     from bitsage.schemas.events import Staked
 
@@ -157,8 +172,35 @@ def register(
         staked = [a.body for a in client.history(("accounts",), client.subject) if isinstance(a.body, Staked)]
         of_stake = staked[-1].tier if staked else "consumer"
         model = gpu_model or _gpu_model(chosen) or tier or of_stake
-        answers = register_worker(client, tier=asked or of_stake, gpu_model=model, policy=policy)
+        wanted = config().benchmark if benchmark is None else benchmark
+        answers = register_worker(
+            client,
+            tier=asked or of_stake,
+            gpu_model=model,
+            policy=policy,
+            benchmarks=_measured(device) if wanted else (),
+            insist=insist,
+        )
         show_answers(answers, as_json, account=client.subject)
+
+
+def _measured(device: str | None) -> "list[Benchmark]":
+    from bitsage.nodes.benchmark import measure
+    from bitsage.obelysk import JOB_TYPES
+    from bitsage.opencl import choose
+
+    wanted = device or config().device
+    choose(wanted)
+    # A device that fails is a remark, not the answer.
+    logs.set_up(config().log.level, config().log.format)
+    found = []
+    with output.bars() as bars:
+        for one, used in measure(sorted(JOB_TYPES), device=wanted, progress=bars.update):
+            output.remark(
+                f"{one.job_type}: {one.rows} rows in {one.ms} ms on {used}, {one.rows * 1000 // one.ms} rows/s"
+            )
+            found.append(one)
+    return found
 
 
 def _gpu_model(name: str) -> str | None:
