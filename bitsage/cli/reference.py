@@ -110,10 +110,11 @@ def configuration_page() -> str:
     lines = []
     # Of the defaults alone: neither this machine's file nor its environment belongs into the page.
     for setting in load(environment={"SAGE_CONFIG": ""}, file=Path("/dev/null")).settings():
-        variable = names.get(setting.key) or setting.key.upper().replace("NETWORK.", "SAGE_NETWORK__").replace(
-            ".", "__"
-        )
-        lines.append(f"| `{setting.key}` | {_shown(setting.key, setting.value)} | `{variable}` | {setting.meaning} |")
+        variable = names.get(setting.key, "")
+        if setting.key.startswith("network."):
+            variable = "SAGE_" + setting.key.upper().replace(".", "__")
+        named = f"`{variable}`" if variable else ""
+        lines.append(f"| `{setting.key}` | {_shown(setting.key, setting.value)} | {named} | {setting.meaning} |")
     return _CONFIGURATION_HEAD + "\n".join(lines) + "\n"
 
 
