@@ -8,7 +8,7 @@ from . import output
 from .context import config, loaded, network, onlooker, open_log, wallet_name
 from .devices import devices
 from .dlq import dlq_app
-from .failures import REFUSED, Commands
+from .failures import EXIT_CODES, REFUSED, Commands
 from .kafka import kafka_app
 from .options import AsJson, Name, job_bytes, root
 from .projection import projection_app
@@ -20,6 +20,7 @@ app = typer.Typer(
     name="sage",
     cls=Commands,
     help="BitSage: look at the network, its log and its read models, and check them.",
+    epilog=EXIT_CODES,
     add_completion=False,
     pretty_exceptions_enable=False,
 )

@@ -10,7 +10,7 @@ from bitsage.amounts import in_sage, to_base_units
 
 from . import output
 from .context import client_of, config, load_key, run_node, wallet_name
-from .failures import Commands
+from .failures import EXIT_CODES, Commands
 from .options import AsJson, Name, Password, PasswordFile, job_bytes, root
 from .shared import (
     Amount,
@@ -28,6 +28,7 @@ app = typer.Typer(
     name="sage-worker",
     cls=Commands,
     help="Stake, register, run and prove jobs, and claim what they earned.",
+    epilog=EXIT_CODES,
     add_completion=False,
     pretty_exceptions_enable=False,
 )

@@ -99,6 +99,9 @@ def test_a_job_from_submission_to_claim_and_audit(sh, network: TestNetwork) -> N
     assert re.search(r"PaymentClaimed\s+bitsage.accounts\[\d\]@\d+\s+amount=8 SAGE", watched)
     assert [row["state"] for row in sh("sage-coordinator list-jobs --state paid --json").json] == ["paid"]
     assert sh(f"sage-coordinator show-job {job} --json").json["client"].startswith("0x")
+    shown = sh(f"sage-coordinator show-job {job}").stdout
+    assert re.search(r"^max cost +10 SAGE", shown, re.MULTILINE)
+    assert re.search(r"^paid at +20\d\d-\d\d-\d\dT[\d:.]+Z", shown, re.MULTILINE)
     assert job in sh("sage-coordinator list-jobs").stdout
     verdict = sh("sage audit verify --json").json
     assert verdict["holds"], verdict
