@@ -287,7 +287,6 @@ def list_jobs(
 def show_job(job: JobId, as_json: AsJson = False) -> None:
     """Show everything that is known of a job."""
     from bitsage.errors import InputError
-
     from bitsage.projections import model_named
     from bitsage.projections.schema import Kind
 
