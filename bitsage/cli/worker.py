@@ -87,6 +87,11 @@ def register(
         model = gpu_model or _gpu_model(chosen) or tier or of_stake
         answers = register_worker(client, tier=asked or of_stake, gpu_model=model, slots=slots)
         show_answers(answers, as_json, account=client.subject)
+        silence = client.network.parameters.heartbeat_timeout_ms // 1000
+        output.remark(
+            f"jobs may be assigned from now on, and a worker that is silent for {silence} s loses them and is slashed: "
+            "start it with sage-worker start"
+        )
 
 
 def _gpu_model(name: str) -> str | None:

@@ -34,7 +34,11 @@ def test_from_wallet_to_registration(sh, home: Path, network: TestNetwork) -> No
     assert "[not_registered]" in sh("sage-worker start", code=2).stderr
     assert first(sh("sage-worker stake --amount 1000.5 --gpu-tier T4 --json")) == "Staked"
     refused(sh, "sage-worker register --slots 5", "slots_out_of_range")
-    registered = sh("sage-worker register --json").json["events"][0]
+    ran = sh("sage-worker register --json")
+    # It counts as online from here on; who does not start it would wonder why it is slashed.
+    assert "silent for 2 s" in ran.stderr
+    assert "sage-worker start" in ran.stderr
+    registered = ran.json["events"][0]
     assert (registered["body"]["tier"], registered["body"]["gpu_model"]) == ("consumer", "T4")
     assert registered["topic"] == "bitsage.workers"
     refused(sh, "sage-validator register --name worker", "already_worker")
