@@ -169,7 +169,8 @@ def test_a_record_from_before_a_field_was_added_gets_its_default(
     schemaless_writer(out, codec._plain_old(old.fingerprint), values)
     data = out.getvalue()
     read = decode_event(data)[1] if kind == "events" else decode_command(data).body
-    default = next(f for f in dataclasses.fields(body) if f.name == added).default
+    found = next(f for f in dataclasses.fields(body) if f.name == added)
+    default = found.default if found.default_factory is dataclasses.MISSING else found.default_factory()
     assert getattr(read, added) == default
     assert problems(registry.by_fingerprint().values()) == []
 
