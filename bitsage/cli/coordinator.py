@@ -7,7 +7,7 @@ import typer
 
 from . import output
 from .context import client_of, config, kafka_settings, load_key, onlooker, wallet_name
-from .failures import REFUSED, Commands
+from .failures import EXIT_CODES, REFUSED, Commands
 from .options import AsJson, JobId, Name, Password, PasswordFile, job_bytes, root
 from .shared import Role, Words, add_balance_command, announce_account, send, show_answers
 
@@ -17,6 +17,7 @@ app = typer.Typer(
     name="sage-coordinator",
     cls=Commands,
     help="Run the network's coordinator; submit jobs, wait for them, check their proofs.",
+    epilog=EXIT_CODES,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -323,16 +324,22 @@ def list_jobs(
 def show_job(job: JobId, as_json: AsJson = False) -> None:
     """Show everything that is known of a job."""
     from bitsage.errors import InputError
+    from bitsage.projections import model_named
+    from bitsage.projections.schema import Kind
 
     from .models import one_row
+    from .rows import readable
 
     row = one_row("jobs", "job_id", job_bytes(job).hex())
     if row is None:
         raise InputError("unknown_job", f"there is no job {job_bytes(job).hex()} in the log")
     if as_json:
         output.emit_json(row)
-    else:
-        output.facts(row)
+        return
+    kinds = model_named("jobs").kinds
+    units = {name: " SAGE" if kinds.get(name) is Kind.AMOUNT else "" for name in row}
+    shown = {name: v if v in (None, "") else readable(v, kinds.get(name)) + units[name] for name, v in row.items()}
+    output.facts(shown)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from .devices import devices
 from .dispute import dispute_app
 from .dlq import dlq_app
 from .evidence import evidence
-from .failures import REFUSED, Commands
+from .failures import EXIT_CODES, REFUSED, Commands
 from .fraud import fraud_app
 from .kafka import kafka_app
 from .options import AsJson, Name, job_bytes, root
@@ -23,6 +23,7 @@ app = typer.Typer(
     name="sage",
     cls=Commands,
     help="BitSage: look at the network, its log and its read models, and check them.",
+    epilog=EXIT_CODES,
     add_completion=False,
     pretty_exceptions_enable=False,
 )

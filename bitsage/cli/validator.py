@@ -9,7 +9,7 @@ from bitsage.amounts import in_sage, to_base_units
 
 from . import output
 from .context import client_of, load_key, network, run_node, wallet_name
-from .failures import Commands
+from .failures import EXIT_CODES, Commands
 from .options import AsJson, Name, Password, PasswordFile, root
 from .shared import Role, add_balance_command, add_stake_commands, add_wallet_commands, send, show_answers
 
@@ -18,6 +18,7 @@ app = typer.Typer(
     name="sage-validator",
     cls=Commands,
     help="Stake, register, verify every proof yourself, and vote.",
+    epilog=EXIT_CODES,
     add_completion=False,
     pretty_exceptions_enable=False,
 )

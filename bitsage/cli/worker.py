@@ -13,7 +13,7 @@ from bitsage.wallet import parse_address
 from . import logs, output
 from .bidding import Clients, JobTypes, LeastTier, MaxCollateral, MinPrice, Slots, bidding_policy
 from .context import client_of, config, load_key, onlooker, run_node, wallet_name
-from .failures import Commands
+from .failures import EXIT_CODES, Commands
 from .options import AsJson, Name, Password, PasswordFile, job_bytes, root
 from .shared import (
     Amount,
@@ -41,6 +41,7 @@ app = typer.Typer(
     name="sage-worker",
     cls=Commands,
     help="Stake, register, run and prove jobs, and claim what they earned.",
+    epilog=EXIT_CODES,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -182,6 +183,11 @@ def register(
             insist=insist,
         )
         show_answers(answers, as_json, account=client.subject)
+        silence = client.network.parameters.heartbeat_timeout_ms // 1000
+        output.remark(
+            f"jobs may be assigned from now on, and a worker that is silent for {silence} s loses them and is slashed: "
+            "start it with sage-worker start"
+        )
 
 
 def _measured(device: str | None) -> "list[Benchmark]":
