@@ -31,7 +31,7 @@ class Terms(NamedTuple):
     """
 
     relation: str
-    rows: Sequence[tuple[int, ...]]
+    rows: tuple[tuple[int, ...], ...]
     words: str | None = None
     first: int = 1
 

@@ -81,9 +81,9 @@ def vm_air(listing: Sequence[MicroOp], rows: int, inputs: int, inputs_read: int,
     for relation in RELATIONS:
         air.step("draw_relation", names=(relation.name,))
     air.step("mix_claimed_sums").commit(2)
-    listed = Terms("Listing", [(pc, *op) for pc, op in enumerate(listing)], first=1 + rows - len(listing))
-    read = Terms("Tape", [(0, k) for k in range(inputs_read)], "inputs")
-    written = Terms("Tape", [(1, k) for k in range(outputs)], "outputs")
+    listed = Terms("Listing", tuple((pc, *op) for pc, op in enumerate(listing)), first=1 + rows - len(listing))
+    read = Terms("Tape", tuple((0, k) for k in range(inputs_read)), "inputs")
+    written = Terms("Tape", tuple((1, k) for k in range(outputs)), "outputs")
     return air.check(LookupSum("lookups", len(COMPONENTS), (listed, read, written))).build()
 
 

@@ -107,14 +107,22 @@ def test_up_takes_up_a_start_that_was_interrupted(environment: dict[str, str], t
 
 @pytest.mark.slow
 @pytest.mark.kafka
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("words", ["--type matmul --size 1024", "--type vm", "--type inference"])
 def test_the_demo_plays_every_job_type_on_the_best_device(words: str, environment: dict[str, str]) -> None:
     home = environment["SAGE_HOME"]
     command = [sys.executable, str(EXAMPLES / "demo" / "play.py"), *words.split(), "--home", home]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=550, check=False)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
-    assert ", 0 contradictions" in done.stdout
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        out, err = process.communicate(timeout=1100)
+    finally:
+        # The demo's nodes end with it, whatever became of it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, out[-4000:] + err
+    assert ", 0 contradictions" in out
     best = choose()
     # The cheat's proof too: a proof that is slashed is made like any other.
-    assert re.findall("backend=(.+) run_ms", done.stdout) == ["numpy" if best is None else best.label] * 4
+    assert re.findall("backend=(.+) run_ms", out) == ["numpy" if best is None else best.label] * 4

@@ -27,9 +27,9 @@ def felt(chance: random.Random) -> QM31:
 
 
 def check(rows: int, chance: random.Random, first: int = 1) -> LookupSum:
-    listed = [(k, chance.randrange(P), 0, P - 1) for k in range(rows)]
+    listed = tuple((k, chance.randrange(P), 0, P - 1) for k in range(rows))
     return LookupSum(
-        "sums", 2, (Terms("List", listed, first=first), Terms("Tape", [(1, k) for k in range(len(WORDS))], "tape"))
+        "sums", 2, (Terms("List", listed, first=first), Terms("Tape", tuple((1, k) for k in range(len(WORDS))), "tape"))
     )
 
 
@@ -83,7 +83,9 @@ def test_a_sum_that_holds_is_accepted_and_no_other(rows: int, first: int, chance
     place = chance.randrange(rows)
     listed = list(made.terms[0].rows)
     listed[place] = (*listed[place][:3], 1)
-    assert "check_failed" in str(both(replace(made, terms=(made.terms[0]._replace(rows=listed), made.terms[1])), env))
+    assert "check_failed" in str(
+        both(replace(made, terms=(made.terms[0]._replace(rows=tuple(listed)), made.terms[1])), env)
+    )
     assert env.claimed is not None
     for k in range(4):
         env.claimed = tuple((v + (j == k)) % P for j, v in enumerate(env.claimed[0])), env.claimed[1]  # type: ignore[assignment]
@@ -134,7 +136,7 @@ def test_a_relation_that_is_not_drawn_is_named(chance: random.Random) -> None:
 
 
 def test_terms_without_rows_add_nothing(chance: random.Random) -> None:
-    made = LookupSum("sums", 1, (Terms("List", []), Terms("Tape", [], "tape")))
+    made = LookupSum("sums", 1, (Terms("List", ()), Terms("Tape", (), "tape")))
     env = environment(made, chance)
     env.claimed = (ZERO,)
     assert both(made, env) is None
