@@ -6,8 +6,8 @@
 
 A case is wf-LOG-COLUMNS (wide Fibonacci of 2^LOG rows), matmul-SIZE, vm-LOG (2^LOG cycles on the longest tapes) or
 inference-IMAGES, proven at 96 bits: blowup 4, 38 queries, 20 bits of proof of work, fold step 3.  All runs of a
-case are interleaved, backend by backend and with the Rust SIMD prover where `interop/target/release/harness` is built
-with its prover and threads (interop/README.md).  Every backend proves in a process of its own after one warm-up, and
+case are interleaved, backend by backend and with the Rust SIMD prover on all threads where it is built
+(interop/README.md).  Every backend proves in a process of its own after one warm-up, and
 its memory is that process's peak.  `--once` names cases that are only warmed up: for their size and verification.
 `--profile` writes one more run of every case as a Chrome trace (chrome://tracing, ui.perfetto.dev).
 The last table sets what was found beside the bars of `bars.py`.
@@ -42,7 +42,9 @@ from bitsage.stark import Backend, NumpyBackend, P, Proof, blake2s, fft, verify
 from bitsage.stark.grind import grind
 from bitsage.stark.prover import STAGES
 
-HARNESS = Path(__file__).parent.parent / "interop" / "target" / "release" / "harness"
+INTEROP = Path(__file__).parent.parent / "interop"
+HARNESS = INTEROP / "target" / "parallel" / "release" / "harness"
+BUILD = "RUSTC_BOOTSTRAP=1 cargo build --release --features parallel --manifest-path interop/Cargo.toml --target-dir"
 CASES = "matmul-16,matmul-64,matmul-256,matmul-1024,wf-16-32,wf-18-32,wf-20-32,wf-20-100,inference-256,vm-18"
 ONCE = "vm-20"
 BINDING = cases.BINDING
@@ -279,6 +281,8 @@ def main(arguments: list[str] | None = None) -> int:
     except DeviceUnknown as error:
         parser.error(str(error))
     harness = None if options.no_rust else options.harness
+    if harness is not None and not harness.is_file():
+        print(f"bench: no Rust prover, so no ratios; `{BUILD} interop/target/parallel` builds it", file=sys.stderr)
     rows = []
     for case in timed:
         rows += measure(case, names, options.runs, harness, events)
