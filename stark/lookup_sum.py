@@ -90,7 +90,7 @@ def _sum(terms: Sequence[Expr]) -> Expr:
 def _fractions(check: CheckBuilder, terms: Terms) -> list[Expr]:
     made = []
     for k, row in enumerate(terms.rows):
-        values = row if terms.words is None else (*row, check.public(terms.words, k))
+        values: Sequence[Expr | int] = row if terms.words is None else (*row, check.public(terms.words, k))
         made.append(check.inverse(check.combine(terms.relation, values)))
     if made and terms.first != 1:
         made[0] = made[0] * terms.first

@@ -198,13 +198,13 @@ slashed() {
   found=$("$bin/sage-worker" status --name cheat --json 2>>"$logs/commands.log" | get slashed) || fail "no status of the cheat"
   [ "$found" = 100000000000000000000 ]
 }
-until_true 120 slashed
+until_true 300 slashed
 # 10 % of 1,000 SAGE.
 expect "stake of the cheat" 900000000000000000000 "$("$bin/sage-worker" status --name cheat --json | get stake)"
 stop cheat
 event WorkerRegistered "$bin/sage-worker" register
 start worker "$bin/sage-worker" start
-expect "the job" completed "$("$bin/sage-coordinator" wait-job "$job" --timeout 120 --json 2>/dev/null | get outcome)"
+expect "the job" completed "$("$bin/sage-coordinator" wait-job "$job" --timeout 600 --json 2>/dev/null | get outcome)"
 expect "its attempts" 2 "$("$bin/sage-coordinator" show-job "$job" --json | get attempt)"
 expect "proof of attempt 1" False "$("$bin/sage-coordinator" verify-proof "$job" --json | get proofs.0.valid)"
 expect "proof of attempt 2" True "$("$bin/sage-coordinator" verify-proof "$job" --json | get proofs.1.valid)"
