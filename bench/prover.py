@@ -44,7 +44,6 @@ from bitsage.stark.prover import STAGES
 
 INTEROP = Path(__file__).parent.parent / "interop"
 HARNESS = INTEROP / "target" / "parallel" / "release" / "harness"
-BUILD = "RUSTC_BOOTSTRAP=1 cargo build --release --features parallel --manifest-path interop/Cargo.toml --target-dir"
 CASES = "matmul-16,matmul-64,matmul-256,matmul-1024,wf-16-32,wf-18-32,wf-20-32,wf-20-100,inference-256,vm-18"
 ONCE = "vm-20"
 BINDING = cases.BINDING
@@ -282,7 +281,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(str(error))
     harness = None if options.no_rust else options.harness
     if harness is not None and not harness.is_file():
-        print(f"bench: no Rust prover, so no ratios; `{BUILD} interop/target/parallel` builds it", file=sys.stderr)
+        print("bench: no Rust prover, so no ratios; interop/README.md says how to build it", file=sys.stderr)
     rows = []
     for case in timed:
         rows += measure(case, names, options.runs, harness, events)

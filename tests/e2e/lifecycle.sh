@@ -223,7 +223,7 @@ cmp "$logs/live.hashes" "$logs/rebuilt.hashes" || fail "the rebuilt models diffe
 for model in balances stakes workers jobs consensus payments; do get "state_hashes.$model" <"$logs/audit.json"; done |
   cmp - "$logs/rebuilt.hashes" || fail "the audit's models differ from the rebuilt ones"
 chosen=$("$bin/sage" devices --json 2>>"$logs/commands.log" | get chosen)
-expect "made all proofs" "$chosen" "$("$bin/sage" projection show jobs --table proofs --json | "$bin/python" -c '
+expect "made all proofs" "$chosen" "$("$bin/sage" projection show jobs --table attempts --json | "$bin/python" -c '
 import json, sys; print(", ".join(sorted({row["backend"] for row in json.load(sys.stdin)})))')"
 expect "dead letters" 0 "$("$bin/sage" dlq list --json | "$bin/python" -c 'import json, sys; print(len(json.load(sys.stdin)))')"
 printf '\nall ten scenarios passed in %s s\n' "$SECONDS"
