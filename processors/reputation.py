@@ -12,6 +12,7 @@ from .worker_state import REPEATED_FAILURES, Worker, adjustment_mark
 
 REPUTATION_MAX = 1000
 _FAILING = frozenset({"failure", "slash"})
+_DISPUTES = frozenset({"dispute_won", "dispute_lost"})
 
 
 def reputation_of(state: Worker, rules: Rules) -> int:
@@ -36,6 +37,10 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
         case AdjustReputation(reason=reason, job_id=job_id, attempt=attempt):
             if reason not in rules.parameters.reputation_change:
                 return rejected(command, "unknown_adjustment")
+            party = state.registered or state.validator or state.reputation is not None
+            if reason in _DISPUTES and not party:
+                # Whoever staked may dispute; a record has only who works or judges.
+                return rejected(command, "not_registered")
             if adjustment_mark(reason, job_id, attempt) in state.marks:
                 return rejected(command, "already_booked")
             moved = changed(state, reason, job_id, attempt, rules)

@@ -35,6 +35,7 @@ _MARKET = frozenset(
         "JobWithdrawn",
         "TallyRequested",
         "PriceRaised",
+        "RetrialRequested",
     }
 )
 #: Event -> the field whose address must be the subject.
@@ -123,7 +124,7 @@ def _subject_fits(topic: str, envelope: EventEnvelope, body: EventBody) -> bool:
         return True
     if name in _MARKET:
         return subject == NETWORK
-    if name == "FeesDistributed":
+    if name in ("FeesDistributed", "RestitutionPaid"):
         return subject == TREASURY
     if topic in ("jobs", "proofs", "votes"):
         job_id: bytes = body.job_id  # type: ignore[attr-defined]

@@ -53,13 +53,11 @@ def _fields(cls: type, named: set[str]) -> list[dict[str, Any]]:
     return result
 
 
-def _default(value: object, kind: object) -> object:
+def _default(value: object, schema: Any) -> object:
     if isinstance(value, bytes):
         return value.decode("latin-1")
-    if kind == "long" or (isinstance(kind, dict) and kind["type"] == "long"):
-        return value
     # A decimal's default is its two's complement bytes as a string; only zero is used as one.
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(schema, dict) and schema.get("logicalType") == "decimal":
         if value != 0:
             raise TypeError("only 0 may be the default of an amount")
         return "\0"

@@ -87,7 +87,10 @@ class Unstaked(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slashed(EventBody):
-    """Stake was taken; `reporter_amount` + `burnt` + `treasury` = `amount`; `remaining` is the stake left."""
+    """Stake was taken; `reporter_amount` + `burnt` + `treasury` = `amount`; `remaining` is the stake left.
+
+    `round` is 0 for the decision on the proof, and counts the disputes of the attempt from 1.
+    """
 
     amount: Amount
     reason: str
@@ -98,14 +101,81 @@ class Slashed(EventBody):
     burnt: Amount
     treasury: Amount
     remaining: Amount
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewardGranted(EventBody):
-    """The reporter's part of a slash, credited to the reporter's balance."""
+    """The reporter's part of a slash or of a lost bond, credited to the reporter's balance."""
 
     amount: Amount
     slashed: Bytes32
+    reason: str
+    job_id: Bytes16
+    attempt: int
+    round: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeFiled(EventBody):
+    """The account contests the decision on an attempt's proof, as its `filing`-th dispute; `bond` left its balance."""
+
+    job_id: Bytes16
+    attempt: int
+    filing: int
+    bond: Amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BondReturned(EventBody):
+    """The bond went back to the balance: overturned, expired, or not admitted (`outcome` is the refusal's code)."""
+
+    job_id: Bytes16
+    attempt: int
+    amount: Amount
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BondForfeited(EventBody):
+    """The dispute was lost and its bond divided like a slash; the parts add up to `amount`."""
+
+    job_id: Bytes16
+    attempt: int
+    amount: Amount
+    reporter: Bytes32
+    reporter_amount: Amount
+    burnt: Amount
+    treasury: Amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestitutionClaimed(EventBody):
+    """A slash of the account was overturned; `amount` of it went to the protocol and is asked back. Nothing moved yet."""
+
+    amount: Amount
+    reason: str
+    job_id: Bytes16
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestitutionPaid(EventBody):
+    """The treasury paid `amount` for an overturned slash; `shortfall` is what it could not pay, now or later."""
+
+    account: Bytes32
+    amount: Amount
+    shortfall: Amount
+    reason: str
+    job_id: Bytes16
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestitutionGranted(EventBody):
+    """What the treasury paid, credited to the balance."""
+
+    amount: Amount
     reason: str
     job_id: Bytes16
     attempt: int
@@ -185,6 +255,7 @@ class FeesDistributed(EventBody):
     burnt: Amount
     treasury: Amount
     stakers: Amount
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,6 +441,16 @@ class TallyRequested(EventBody):
     epoch: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrialRequested(EventBody):
+    """A disputed attempt waits for judgement by the validators of `epoch`."""
+
+    job_id: Bytes16
+    attempt: int
+    disputer: Bytes32
+    epoch: int
+
+
 # ---- jobs (subject: job id) ----
 
 
@@ -451,7 +532,10 @@ class JobCancelled(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofGenerated(EventBody):
-    """A worker's proof, admitted for judgement. `proof` is zstd; `proof_hash` = BLAKE3 of the uncompressed bytes."""
+    """A worker's proof, admitted for judgement. `proof` is zstd; `proof_hash` = BLAKE3 of the uncompressed bytes.
+
+    `signed_at` and `signed_correlation` as in VoteCast.
+    """
 
     job_id: Bytes16
     attempt: int
@@ -465,6 +549,8 @@ class ProofGenerated(EventBody):
     backend: str
     run_ms: int
     prove_ms: int
+    signed_at: Millis = 0
+    signed_correlation: Bytes16 = bytes(16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -495,7 +581,11 @@ class TallyOpened(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoteCast(EventBody):
-    """A counted vote."""
+    """A counted vote.
+
+    `signed_at` and `signed_correlation` are the command's own: with them and the envelope anybody can write down the
+    record that the validator signed, and check the signature against what it says (`nodes/evidence.py`).
+    """
 
     job_id: Bytes16
     attempt: int
@@ -503,15 +593,23 @@ class VoteCast(EventBody):
     validator: Bytes32
     valid: bool
     reason: str
+    signed_at: Millis = 0
+    signed_correlation: Bytes16 = bytes(16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoteRejected(Rejection):
-    """A vote that does not count."""
+    """A vote that does not count; for `equivocation` the vote itself as in VoteCast, in round `round` (0: no dispute)."""
 
     job_id: Bytes16
     proof_hash: Bytes32
     validator: Bytes32
+    attempt: int = 0
+    round: int = 0
+    valid: bool = False
+    remark: str = ""
+    signed_at: Millis = 0
+    signed_correlation: Bytes16 = bytes(16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -531,20 +629,100 @@ class ConsensusReached(EventBody):
     reporter: Bytes32 | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeOpened(EventBody):
+    """A decision (`decision`: approved or rejected) is contested: who may vote anew, as in TallyOpened.
+
+    `round` counts the disputes of the attempt from 1; a further one is admitted only after one that expired.
+    """
+
+    job_id: Bytes16
+    attempt: int
+    round: int
+    disputer: Bytes32
+    filing: int
+    decision: str
+    worker: Bytes32
+    proof_hash: Bytes32
+    output_hash: Bytes32
+    validators: list[Bytes32]
+    epoch: int
+    threshold: int
+    expires_at: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeVoteCast(EventBody):
+    """A counted vote in a dispute; `signed_at` and `signed_correlation` as in VoteCast."""
+
+    job_id: Bytes16
+    attempt: int
+    round: int
+    proof_hash: Bytes32
+    validator: Bytes32
+    valid: bool
+    reason: str
+    signed_at: Millis = 0
+    signed_correlation: Bytes16 = bytes(16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeResolved(EventBody):
+    """`outcome` is overturned, upheld or expired; `verdict` (approved, rejected, expired) is what the votes came to.
+
+    `contrary` voted against the verdict; `reporter` is the first validator that voted for it.
+    """
+
+    job_id: Bytes16
+    attempt: int
+    round: int
+    disputer: Bytes32
+    worker: Bytes32
+    proof_hash: Bytes32
+    outcome: str
+    verdict: str
+    votes_valid: int
+    votes_invalid: int
+    threshold: int
+    contrary: list[Bytes32]
+    reporter: Bytes32 | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictEnforced(EventBody):
+    """Part of the consequences of a resolved dispute for validators.
+
+    `contrary` voted against the verdict in the dispute; `wrong` had voted for the decision that was overturned;
+    `wronged` had been slashed for voting against that decision. `beneficiary` gets the reporter's part for `wrong`.
+    """
+
+    job_id: Bytes16
+    attempt: int
+    round: int
+    part: int
+    contrary: list[Bytes32]
+    wrong: list[Bytes32]
+    wronged: list[Bytes32]
+    beneficiary: Bytes32
+
+
 _BY_TOPIC: dict[str, tuple[type[EventBody], ...]] = {
     "accounts": (
         WalletCreated, TokensGranted, Staked, StakeRejected, UnstakeRequested, Unstaked, Slashed, RewardGranted,
         EscrowLocked, EscrowReleased, EscrowRefunded, PaymentDue, PaymentEncrypted, PaymentClaimed, FeesDistributed,
-        JobRejected,
+        JobRejected, DisputeFiled, BondReturned, BondForfeited, RestitutionClaimed, RestitutionPaid, RestitutionGranted,
     ),
     "workers": (
         WorkerRegistered, ValidatorRegistered, ValidatorDeparted, RegistrationRejected, ReputationChanged,
         WorkerWentOffline, WorkerReturned, WorkerDeparted, CapacityChanged, ValidatorSetChanged, JobQueued,
-        JobMatched, JobWithdrawn, TallyRequested, PriceRaised,
+        JobMatched, JobWithdrawn, TallyRequested, PriceRaised, RetrialRequested,
     ),
     "jobs": (JobSubmitted, JobAssigned, JobStarted, JobReassigned, JobCompleted, JobFailed, JobCancelled),
     "proofs": (ProofGenerated, ProofRefused),
-    "votes": (TallyOpened, VoteCast, VoteRejected, ConsensusReached),
+    "votes": (
+        TallyOpened, VoteCast, VoteRejected, ConsensusReached, DisputeOpened, DisputeVoteCast, DisputeResolved,
+        VerdictEnforced,
+    ),
 }  # fmt: skip
 
 #: name -> class, for every event.

@@ -11,7 +11,7 @@ from ..amounts import in_sage
 
 #: Fields of 32 bytes that are account addresses; the others are hashes.
 _ACCOUNTS = frozenset({"worker", "client", "validator", "validators", "address", "reporter", "payer", "slashed"})
-_ACCOUNTS |= {"excluded", "contrary"}
+_ACCOUNTS |= {"excluded", "contrary", "disputer", "account", "wrong", "wronged", "beneficiary"}
 _MAX_HEX_BYTES = 256
 #: What a line shows of each event besides the job; what is not listed shows its short fields.
 _SHOWN: dict[str, tuple[str, ...]] = {

@@ -7,7 +7,9 @@ import typer
 from . import output
 from .context import config, loaded, network, onlooker, open_log, wallet_name
 from .devices import devices
+from .dispute import dispute_app
 from .dlq import dlq_app
+from .evidence import evidence
 from .failures import REFUSED, Commands
 from .kafka import kafka_app
 from .options import AsJson, Name, job_bytes, root
@@ -37,6 +39,7 @@ for name, child in {
     "vm": vm_app,
     "audit": audit_app,
     "account": account_app,
+    "dispute": dispute_app,
 }.items():
     app.add_typer(child, name=name)
 
@@ -154,6 +157,9 @@ def verify_log(
         output.say("the log holds" if verdict.holds else f"the log does not hold: {len(verdict.findings)} findings")
     if not verdict.holds:
         raise typer.Exit(REFUSED)
+
+
+audit_app.command("evidence", epilog="Example: sage audit evidence 0123456789abcdef0123456789abcdef")(evidence)
 
 
 @account_app.command("show", epilog="Example: sage account show worker")

@@ -1,5 +1,6 @@
 """`sage-validator`: stake, register, verify every proof and vote."""
 
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -79,6 +80,8 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
     validator = one_row("workers", "validator", account, table="validators") or {}
     stakes = one_row("stakes", "account", account) or {}
     votes = rows_of("consensus", {"validator": account}, table="votes", limit=1_000_000)
+    judged = rows_of("consensus", {"validator": account}, table="dispute_votes", limit=1_000_000)
+    filed = rows_of("consensus", {"disputer": account}, table="disputes", limit=10_000)
     document = {
         "account": account,
         "registered": bool(validator.get("registered")),
@@ -86,12 +89,16 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
         "stake": str(stakes.get("amount") or "0"),
         "slashed": str(stakes.get("slashed") or "0"),
         "votes": len(votes),
+        "dispute_votes": len(judged),
+        "disputes": dict(Counter(row["outcome"] or "open" for row in filed)),
+        "reputation": validator.get("reputation"),
     }
     if as_json:
         output.emit_json(document)
         return
     amounts = {k: f"{in_sage(int(str(document[k])))} SAGE" for k in ("stake", "slashed")}
-    output.facts(document | amounts)
+    disputes = ", ".join(f"{n} {outcome}" for outcome, n in Counter(row["outcome"] or "open" for row in filed).items())
+    output.facts(document | amounts | {"disputes": disputes or "none"})
 
 
 add_balance_command(app, ROLE)

@@ -224,6 +224,7 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
         if job["state"] not in ("paid", "approved", "failed", "cancelled", "rejected")
     ]
     verdict = _verdict(account, str(worker.get("tier") or stakes.get("tier") or ""))
+    filed = rows_of("consensus", {"disputer": account}, table="disputes", limit=10_000)
     document = {
         "account": account,
         "registered": bool(worker.get("registered")),
@@ -236,6 +237,9 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
         "slashed": str(stakes.get("slashed") or "0"),
         "verify_stake": verdict,
         "jobs": [{"job_id": job["job_id"], "state": job["state"]} for job in open_jobs],
+        "disputes": [
+            {"job_id": d["job_id"], "attempt": d["attempt"], "outcome": d["outcome"] or "open"} for d in filed
+        ],
     }
     if as_json:
         output.emit_json(document)
@@ -243,7 +247,8 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
     amounts = {k: f"{in_sage(int(str(document[k])))} SAGE" for k in ("stake", "slashed")}
     amounts["verify_stake"] = _verdict_line(verdict)
     jobs = ", ".join(f"{job['job_id']} ({job['state']})" for job in open_jobs) or "none"
-    output.facts(document | amounts | {"jobs": jobs})
+    disputes = ", ".join(f"{d['job_id']} ({d['outcome'] or 'open'})" for d in filed) or "none"
+    output.facts(document | amounts | {"jobs": jobs, "disputes": disputes})
 
 
 def _verdict(account: str, tier: str) -> dict[str, Any]:
