@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bitsage.processors.model import Checks, account_subject
 from bitsage.schemas.events import (
+    BenchmarkDoubted,
     BondForfeited,
     CommandRejected,
     ConsensusReached,
@@ -27,12 +28,14 @@ from bitsage.schemas.events import (
     JobSubmitted,
     PaymentClaimed,
     PaymentDue,
+    RateMeasured,
     RewardGranted,
     Slashed,
     TallyOpened,
     VoteRejected,
 )
 
+from . import audit_benchmarks
 from .audit_disputes import DISPUTE_RULES, found_invalid, is_malicious, voted_contrary
 from .audit_trails import JobTrail, Trails, Where
 from .network import Network
@@ -165,6 +168,8 @@ def _reward(audit: CauseAudit, trail: JobTrail, subject: str, body: RewardGrante
 
 def _submitted(audit: CauseAudit, trail: JobTrail, subject: str, body: JobSubmitted) -> str | None:
     client = account_subject(body.client)
+    if body.rows != audit.checks.job_rows(body.spec.job_type, body.spec.input):
+        return "its rows are not those of its input"
     if any((owner, e.amount) == (client, body.spec.max_cost) for owner, e in trail.of(EscrowLocked)):
         return None
     return "its cost was not put into escrow"
@@ -233,6 +238,7 @@ def _slashed(audit: CauseAudit, trail: JobTrail, subject: str, body: Slashed) ->
         "timeout": not reasons.isdisjoint(_TIMEOUTS),
         "invalid_proof": found_invalid(trail, subject, body) if body.round else "invalid_proof" in reasons,
         "malicious": is_malicious(audit, subject, body),
+        "benchmark_fraud": audit_benchmarks.is_fraud(trail, subject, body.attempt),
         "repeated_failures": "repeated_failures" in audit.trails.gone.get(subject, ()),
     }
     if not found.get(body.reason, False):
@@ -282,4 +288,6 @@ _RULES: dict[type, Rule] = {
     JobReassigned: _ended,
     JobFailed: _ended,
     TallyOpened: _tally,
+    RateMeasured: audit_benchmarks.measured,
+    BenchmarkDoubted: audit_benchmarks.doubted,
 }

@@ -66,7 +66,7 @@ FIRST: dict[str, tuple[str, ...]] = {
 }
 #: command -> what may follow the first event in the same answer.
 MORE: dict[str, tuple[str, ...]] = {
-    "AdjustReputation": ("ReputationChanged",),
+    "AdjustReputation": ("ReputationChanged", "RateMeasured", "BenchmarkDoubted"),
     "ReportPresence": ("ReputationChanged",),
     "OfferCapacity": ("JobMatched",),
     "EnqueueJob": ("JobQueued", "JobMatched"),

@@ -14,7 +14,9 @@ from bitsage.schemas.events import (
     DisputeOpened,
     DisputeResolved,
     DisputeVoteCast,
+    JobAssigned,
     JobQueued,
+    JobStarted,
     JobSubmitted,
     JobWithdrawn,
     PriceRaised,
@@ -28,6 +30,7 @@ from bitsage.schemas.events import (
     ValidatorSetChanged,
     VoteCast,
     WorkerDeparted,
+    WorkerRegistered,
     WorkerWentOffline,
 )
 from bitsage.schemas.types import EventBody, EventEnvelope
@@ -65,6 +68,9 @@ class JobTrail:
         """Whether a dispute reversed the decision on the attempt."""
         return any(v.attempt == attempt and v.outcome == "overturned" for _, v in self.verdicts)
 
+    #: (event, attempt) -> when, of what a rate is measured between
+    times: dict[tuple[str, int], int] = field(default_factory=dict)
+
     def of(self, kind: type[T]) -> Iterator[tuple[str, T]]:
         """(subject, event) of every event of this type that names the job."""
         return ((fact.subject, fact.body) for fact in self.facts if isinstance(fact.body, kind))
@@ -87,6 +93,8 @@ class Trails:
     #: (subject, job id, attempt, round) of a slash for malice -> the times of the proofs voted down before it
     malice: dict[tuple[str, bytes, int, int], list[int]] = field(default_factory=dict)
     _faults: dict[str, list[tuple[int, bytes, int]]] = field(default_factory=dict)
+    #: subject -> benchmarks that it registered; the flag: upheld against a doubt
+    benchmarks: dict[str, set[tuple[str, int, int, bool]]] = field(default_factory=dict)
 
     def add(self, where: Where, envelope: EventEnvelope, body: EventBody) -> None:
         """Remember what later passes ask for."""
@@ -95,6 +103,11 @@ class Trails:
                 self.sets.append((where, body))
             case ValidatorRegistered():
                 self.joined.add(body.validator)
+            case WorkerRegistered():
+                claims = {(c.job_type, c.rows, c.ms, c.job_type in body.insisted) for c in body.benchmarks}
+                self.benchmarks.setdefault(envelope.subject, set()).update(claims)
+            case JobAssigned() | JobStarted() | ProofGenerated():
+                self._of(body.job_id).times[envelope.type, body.attempt] = envelope.at
             case WorkerWentOffline(reason=reason) | WorkerDeparted(reason=reason):
                 self.gone.setdefault(envelope.subject, set()).add(reason)
             case TallyRequested() if envelope.subject == NETWORK:

@@ -178,13 +178,6 @@ class Timer:
                 found.append((subject, TimeoutElapsed(kind="worker_offline", attempt=attempt.attempt)))
         return found
 
-    def _due_disputes(self, now: int) -> list[tuple[str, CommandBody]]:
-        return [
-            (job_subject(job_id), CloseDispute(attempt=attempt, round=round_))
-            for (job_id, attempt, round_), dispute in list(self.disputes.disputes.items())
-            if now >= dispute.opened.expires_at
-        ]
-
     def _due_raise(self, job: OpenJob, now: int) -> list[tuple[str, CommandBody]]:
         entry = job.queued
         if entry is None or not entry.ramp_ms or entry.attempt <= job.ended_attempt:
@@ -194,6 +187,13 @@ class Timer:
         if price <= entry.price:
             return []
         return [(NETWORK, RaisePrice(job_id=entry.job_id, attempt=entry.attempt, price=price))]
+
+    def _due_disputes(self, now: int) -> list[tuple[str, CommandBody]]:
+        return [
+            (job_subject(job_id), CloseDispute(attempt=attempt, round=round_))
+            for (job_id, attempt, round_), dispute in list(self.disputes.disputes.items())
+            if now >= dispute.opened.expires_at
+        ]
 
     def _due_presence(self, now: int) -> list[tuple[str, CommandBody]]:
         allowed = self.network.parameters.heartbeat_timeout_ms

@@ -26,6 +26,7 @@ from bitsage.schemas.commands import (
     SubmitJob,
 )
 from bitsage.schemas.events import (
+    BenchmarkDoubted,
     BondForfeited,
     CommandRejected,
     ConsensusReached,
@@ -255,4 +256,5 @@ _POLICIES: dict[type[EventBody], Policy] = {
     WorkerDeparted: worker_policies.capacity_changed,
     ReputationChanged: worker_policies.reputation_changed,
     WorkerWentOffline: worker_policies.went_offline,
+    BenchmarkDoubted: worker_policies.benchmark_doubted,
 }

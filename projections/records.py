@@ -34,8 +34,8 @@ _MARKET = frozenset(
         "JobMatched",
         "JobWithdrawn",
         "TallyRequested",
-        "RetrialRequested",
         "PriceRaised",
+        "RetrialRequested",
     }
 )
 #: Event -> the field whose address must be the subject.
@@ -45,6 +45,8 @@ _OWN_ADDRESS = {
     "WorkerWentOffline": "worker",
     "WorkerReturned": "worker",
     "WorkerDeparted": "worker",
+    "RateMeasured": "worker",
+    "BenchmarkDoubted": "worker",
     "ValidatorRegistered": "validator",
     "ValidatorDeparted": "validator",
 }

@@ -8,7 +8,7 @@ encryptions and the timer's observations.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .events import JobSpec
+from .events import Benchmark, JobSpec
 from .types import ZERO_HASH, Amount, Bytes16, Bytes32, CommandBody, Millis
 
 
@@ -197,6 +197,7 @@ class RegisterWorker(CommandBody):
     What it bids: `asks`, the least price per proven row (base units) for each of `job_types`, none for any price; `clients`,
     for whom alone it works, none for anybody; `least_tier`, the least tier that a job has to ask for; `max_collateral`, the
     most that it pledges for one job.
+    `benchmarks`: what the signer says its device does; `insist`: also where the network has measured far less.
     """
 
     tier: str
@@ -210,6 +211,8 @@ class RegisterWorker(CommandBody):
     clients: list[Bytes32] = field(default_factory=list)
     least_tier: str = ""
     max_collateral: Amount = 0
+    benchmarks: list[Benchmark] = field(default_factory=list)
+    insist: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,11 +239,18 @@ class ReviewStanding(CommandBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdjustReputation(CommandBody):
-    """An attempt of the subject ended; `reason` is a row of the reputation table."""
+    """An attempt of the subject ended; `reason` is a row of the reputation table.
+
+    Of a job done: its type, its rows and times as in `RateMeasured`; no rows where there is nothing to measure.
+    """
 
     reason: str
     job_id: Bytes16
     attempt: int
+    job_type: str = ""
+    rows: int = 0
+    elapsed_ms: int = 0
+    waited_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -518,7 +528,7 @@ def _rules() -> dict[str, CommandRule]:
         ("workers", "owner"): (RegisterWorker, DepartWorker, RegisterValidator, DepartValidator),
         ("workers", "authority"): (
             ReviewStanding, AdjustReputation, ReportPresence, OfferCapacity, ChangeValidator, EnqueueJob, WithdrawJob,
-            RequestTally, RequestRetrial, RaisePrice,
+            RequestTally, RaisePrice, RequestRetrial,
         ),
         ("jobs", "anyone"): (StartJob, AbandonJob, CancelJob, DeclineJob),
         ("jobs", "authority"): (AdmitJob, AssignJob, SettleAttempt, TimeoutElapsed),

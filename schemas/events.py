@@ -28,6 +28,15 @@ class JobSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """A worker's word on its device: a job of `job_type` with `rows` proven rows took `ms` from its start to its proof."""
+
+    job_type: str
+    rows: int
+    ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRejected(Rejection):
     """A command that was refused and has no refusal event of its own name; may stand in any stream."""
 
@@ -270,7 +279,10 @@ class JobRejected(Rejection):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRegistered(EventBody):
-    """A worker joined; `payment_key` is its ElGamal public key."""
+    """A worker joined; `payment_key` is its ElGamal public key.
+
+    `insisted`: job types whose benchmark claims more than was measured before, and that the worker upholds knowingly.
+    """
 
     worker: Bytes32
     tier: str
@@ -284,6 +296,8 @@ class WorkerRegistered(EventBody):
     clients: list[Bytes32] = field(default_factory=list)
     least_tier: str = ""
     max_collateral: Amount = 0
+    benchmarks: list[Benchmark] = field(default_factory=list)
+    insisted: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,6 +334,46 @@ class ReputationChanged(EventBody):
     job_id: Bytes16
     attempt: int
     failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateMeasured(EventBody):
+    """An approved job of a type that the worker has a benchmark for: `rows` in `elapsed_ms` from JobStarted to the proof.
+
+    `waited_ms`: from JobAssigned to JobStarted. `claim_rows` in `claim_ms` is the benchmark. `counted`: the job is at least
+    as large as the benchmark's; `run`: counted jobs in a row, this one included, that were slower than the claim allows.
+    """
+
+    worker: Bytes32
+    job_id: Bytes16
+    attempt: int
+    job_type: str
+    rows: int
+    elapsed_ms: int
+    waited_ms: int
+    claim_rows: int
+    claim_ms: int
+    counted: bool
+    run: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkDoubted(EventBody):
+    """Too many jobs in a row were far slower than the benchmark: it is void. `jobs` are those jobs, the last is `job_id`.
+
+    `best_rows` in `best_ms` is the fastest of them. `insisted`: the worker had been told before and upheld the claim.
+    """
+
+    worker: Bytes32
+    job_id: Bytes16
+    attempt: int
+    job_type: str
+    claim_rows: int
+    claim_ms: int
+    best_rows: int
+    best_ms: int
+    jobs: list[Bytes16]
+    insisted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -715,7 +769,7 @@ _BY_TOPIC: dict[str, tuple[type[EventBody], ...]] = {
     "workers": (
         WorkerRegistered, ValidatorRegistered, ValidatorDeparted, RegistrationRejected, ReputationChanged,
         WorkerWentOffline, WorkerReturned, WorkerDeparted, CapacityChanged, ValidatorSetChanged, JobQueued,
-        JobMatched, JobWithdrawn, TallyRequested, RetrialRequested, PriceRaised,
+        JobMatched, JobWithdrawn, TallyRequested, PriceRaised, RetrialRequested, RateMeasured, BenchmarkDoubted,
     ),
     "jobs": (JobSubmitted, JobAssigned, JobStarted, JobReassigned, JobCompleted, JobFailed, JobCancelled),
     "proofs": (ProofGenerated, ProofRefused),

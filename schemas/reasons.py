@@ -64,6 +64,8 @@ REFUSALS: dict[str, str] = {
     "job_types_invalid": "a worker names 1 to 16 job types of at most 64 characters; correct the list",
     "gpu_model_invalid": "the GPU model's name is longer than 64 characters; shorten it",
     "slots_out_of_range": "the number of jobs at once is outside its range; choose 1 to 4",
+    "benchmarks_invalid": "a benchmark names a job type of the worker, once, with rows and time; measure it anew",
+    "benchmark_doubted": "the network measured far less than this benchmark claims; measure anew, or insist and risk the stake",
     "key_proof_invalid": "the payment key's proof does not hold; make key and proof with the worker's own wallet",
     "unknown_adjustment": "the reputation table has no such row; nothing changed",
     "worker_suspended": "the worker is out after failures in a row; it has to register anew",

@@ -111,7 +111,8 @@ def brief(body: EventBody) -> str:
     parts = []
     for name in names:
         value = getattr(body, name)
-        text = f"{in_sage(value)} SAGE" if name in amounts and value is not None else _short(name, value)
+        unit = " gas" if name == "gas_amount" else " SAGE"
+        text = f"{in_sage(value)}{unit}" if name in amounts and value is not None else _short(name, value)
         if text:
             parts.append(f"{name}={text}")
     return " ".join(parts)

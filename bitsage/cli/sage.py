@@ -10,7 +10,8 @@ from .devices import devices
 from .dispute import dispute_app
 from .dlq import dlq_app
 from .evidence import evidence
-from .failures import REFUSED, Commands
+from .failures import EXIT_CODES, REFUSED, Commands
+from .fraud import fraud_app
 from .kafka import kafka_app
 from .options import AsJson, Name, job_bytes, root
 from .projection import projection_app
@@ -22,6 +23,7 @@ app = typer.Typer(
     name="sage",
     cls=Commands,
     help="BitSage: look at the network, its log and its read models, and check them.",
+    epilog=EXIT_CODES,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -35,6 +37,7 @@ for name, child in {
     "topics": topics_app,
     "dlq": dlq_app,
     "projection": projection_app,
+    "fraud": fraud_app,
     "proof": proof_app,
     "vm": vm_app,
     "audit": audit_app,

@@ -122,9 +122,12 @@ class MiniNetwork:
         match event:
             case ValidatorSetChanged(validators=validators):
                 self.sets.append(validators)
-            case JobMatched(worker=worker):
-                capacity = self.market.capacities[worker]
+            case JobMatched(job_id=job_id, worker=worker, price=price):
+                capacity, placement = self.market.capacities[worker], self.market.placements[job_id]
                 assert 0 < capacity.load <= capacity.slots
+                asks = dict(zip(capacity.job_types, capacity.asks, strict=False))
+                assert asks.get(placement.job_type, 0) * placement.rows <= price == placement.price
+                assert not placement.collateral or capacity.pledged <= capacity.stake
             case ProofGenerated(attempt=attempt, proof=proof):
                 assert (subject, attempt) not in self.proofs
                 self.proofs[subject, attempt] = proof
@@ -162,6 +165,10 @@ class MiniNetwork:
                 assert amount >= 0 <= shortfall
             case EscrowReleased(job_id=job_id, payment_nonce=nonce) | PaymentDue(job_id=job_id, payment_nonce=nonce):
                 assert self.decisions[job_id.hex(), nonce].outcome == "approved", "no payment without approval"
+                if isinstance(event, EscrowReleased):
+                    agreed = self.states(job_id.hex()).state("jobs")
+                    assert event.worker_amount + event.protocol_amount == agreed.cost <= agreed.spec.max_cost
+                    assert event.refund == agreed.spec.max_cost - agreed.cost
 
     def check_decision(self, subject: str, event: ConsensusReached) -> None:
         tally = self.tallies[subject, event.attempt]
