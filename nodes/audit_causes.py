@@ -13,7 +13,6 @@ from bitsage.processors.model import Checks, account_subject
 from bitsage.schemas.events import (
     BenchmarkDoubted,
     BondForfeited,
-    CommandRejected,
     ConsensusReached,
     EscrowLocked,
     EscrowRefunded,
@@ -215,12 +214,12 @@ def _refunded(audit: CauseAudit, trail: JobTrail, subject: str, body: EscrowRefu
     if not any(owner == subject for owner, _ in trail.of(EscrowLocked)):
         return "the escrow is not this client's"
     if body.reason == "job_exists":
-        return None if any(trail.of(CommandRejected)) else "the job was not refused"
-    if body.reason == "cancelled":
-        return None if any(trail.of(JobCancelled)) else "the job was not cancelled"
-    if any(e.reason == body.reason for _, e in trail.of(JobFailed)):
-        return None
-    return "the job did not fail"
+        return None if audit.nth("again", body.job_id) <= trail.reused else "the job was not refused"
+    ends: list[JobCancelled | JobFailed] = [e for _, e in trail.of(JobCancelled)]
+    ends += [e for _, e in trail.of(JobFailed)]
+    if not any(getattr(e, "reason", "cancelled") == body.reason for e in ends):
+        return "the job did not end so"
+    return None if audit.once("escrow", body.job_id) else "it was released or refunded before"
 
 
 def _slashed(audit: CauseAudit, trail: JobTrail, subject: str, body: Slashed) -> str | None:

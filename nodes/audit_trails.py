@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from bitsage.processors.kernel import subject_kind
 from bitsage.processors.model import NETWORK
@@ -29,6 +29,7 @@ from bitsage.schemas.events import (
     ValidatorRegistered,
     ValidatorSetChanged,
     VoteCast,
+    VoteRejected,
     WorkerDeparted,
     WorkerRegistered,
     WorkerWentOffline,
@@ -71,9 +72,28 @@ class JobTrail:
     #: (event, attempt) -> when, of what a rate is measured between
     times: dict[tuple[str, int], int] = field(default_factory=dict)
 
+    #: (account, attempt) -> the bonds that it left in disputes; why disputes were not admitted
+    bonds: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+    #: how often a client used the job's id again
+    reused: int = 0
+    _by_kind: dict[type, list[tuple[str, Any]]] = field(default_factory=dict)
+
+    def put(self, fact: Fact) -> None:
+        """Keep one more event, where each rule finds it: anybody can have a job named in any number of events."""
+        self.facts.append(fact)
+        self._by_kind.setdefault(type(fact.body), []).append((fact.subject, fact.body))
+        match fact.body:
+            case DisputeFiled(attempt=attempt, bond=bond):
+                self.bonds.setdefault((fact.subject, attempt), []).append(bond)
+            case CommandRejected(command="OpenDispute", reason=reason):
+                self.refused.add(reason)
+            case CommandRejected(command="AdmitJob"):
+                self.reused += 1
+
     def of(self, kind: type[T]) -> Iterator[tuple[str, T]]:
         """(subject, event) of every event of this type that names the job."""
-        return ((fact.subject, fact.body) for fact in self.facts if isinstance(fact.body, kind))
+        return iter(self._by_kind.get(kind, ()))
 
 
 @dataclass(slots=True)
@@ -123,11 +143,13 @@ class Trails:
             case Slashed() | RestitutionClaimed():
                 self._fault(envelope, body)
             case CommandRejected(command="OpenDispute") if subject_kind(envelope.subject) == "job":
-                self._of(bytes.fromhex(envelope.subject)).facts.append(Fact(where, envelope.subject, body))
+                self._of(bytes.fromhex(envelope.subject)).put(Fact(where, envelope.subject, body))
             case CommandRejected(command="AdmitJob", reason="job_exists") if subject_kind(envelope.subject) == "job":
-                self._of(bytes.fromhex(envelope.subject)).facts.append(Fact(where, envelope.subject, body))
+                self._of(bytes.fromhex(envelope.subject)).put(Fact(where, envelope.subject, body))
         job_id = getattr(body, "job_id", None)
-        if isinstance(job_id, bytes) and not isinstance(body, _NOT_KEPT):
+        # Of refused votes only the contradictory ones are a cause of anything, and the others cost nobody anything.
+        idle = isinstance(body, VoteRejected) and body.reason != "equivocation"
+        if isinstance(job_id, bytes) and not isinstance(body, _NOT_KEPT) and not idle:
             self._job(self._of(job_id), where, envelope.subject, body)
 
     def _fault(self, envelope: EventEnvelope, body: Slashed | RestitutionClaimed) -> None:
@@ -164,4 +186,4 @@ class Trails:
                 trail.dispute_votes.append((where, body))
             case DisputeResolved():
                 trail.verdicts.append((where, body))
-        trail.facts.append(Fact(where, subject, body))
+        trail.put(Fact(where, subject, body))
