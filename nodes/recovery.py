@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 
-from bitsage.processors.kernel import Streams, fold
+from bitsage.processors.kernel import Key, Streams, fold
 from bitsage.streams.envelope import chain_hash
 from bitsage.streams.log import Log, Record
 from bitsage.streams.seal import SealCheck
@@ -20,6 +21,13 @@ _BATCH = 2_000
 log = structlog.get_logger(__name__)
 
 
+class Recovered(NamedTuple):
+    """What a recovery did: where each output topic (without prefix) now stands, and the streams that the cache lacks."""
+
+    positions: dict[tuple[str, int], int]
+    changed: list[Key]
+
+
 @dataclass(slots=True)
 class Recovery:
     """Brings `streams` up to the committed end of one partition's output topics."""
@@ -29,8 +37,8 @@ class Recovery:
     cache: StateCache | None = None
     progress: Callable[[str, int, int], None] | None = None
 
-    def recover(self, partition: int, streams: Streams) -> dict[tuple[str, int], int]:
-        """Fold partition `partition`; the offsets reached.
+    def recover(self, partition: int, streams: Streams) -> Recovered:
+        """Fold partition `partition`.
 
         Raises:
             StateDivergence: the log itself has a gap in a subject's sequence.
@@ -55,6 +63,7 @@ class Recovery:
             return {}
         for (topic, subject), stream in self.cache.streams(partition):
             streams.put(topic, subject, stream)
+        streams.commit()
         return self.cache.positions(partition)
 
     def _settled(self, partition: int) -> dict[tuple[str, int], int]:
@@ -67,7 +76,7 @@ class Recovery:
 
     def _catch_up(
         self, partition: int, streams: Streams, start: dict[str, int], ends: dict[tuple[str, int], int]
-    ) -> dict[tuple[str, int], int]:
+    ) -> Recovered:
         positions = {(topic_name(topic), partition): offset for topic, offset in start.items()}
         # Opened after the ends are settled, so that it reads as far as they are.
         reader = self.log.reader(positions, follow=False)
@@ -82,8 +91,8 @@ class Recovery:
                     self.progress(f"partition {partition}", done, total)
         finally:
             reader.close()
-        streams.commit()
-        return ends
+        changed = streams.commit()
+        return Recovered({(topic, partition): ends[topic_name(topic), partition] for topic in OUTPUT_TOPICS}, changed)
 
     def fold_record(self, record: Record, streams: Streams) -> bool:
         """Fold one output record; False when it is no event of ours or already folded.

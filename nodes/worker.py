@@ -52,24 +52,44 @@ class WorkerNode:
 
     def run(self) -> None:
         """Work until `stop` is set; a proof that is being made is finished and submitted first."""
-        self.client.signer.keep_nonces(self.folder / "worker.nonce")
         follower = job_follower(self.client, self.folder / "worker.db", self.fold)
         failure: list[BaseException] = []
-        follow = threading.Thread(target=_guard, args=(follower.run, self.stop, failure), name="follow")
-        beat = threading.Thread(target=_guard, args=(self._beat, self.stop, failure), name="heartbeat")
+        follow = threading.Thread(target=guard, args=(follower.run, self.stop, failure), name="follow")
         follow.start()
-        beat.start()
         try:
-            while not self.stop.wait(0.05):
-                self._answer_refusals()
-                if follower.caught_up.is_set() and (job := self._next()) is not None:
-                    self._work(job)
+            self.serve(follower.caught_up, failure)
         finally:
             self.stop.set()
             follow.join()
-            beat.join()
         if failure:
             raise failure[0]
+
+    def serve(self, caught_up: threading.Event, failure: list[BaseException]) -> None:
+        """Beat and work until `stop` is set, while somebody else feeds `fold`; acts once `caught_up` is set.
+
+        What ends the heartbeats goes to `failure`.
+        """
+        self.client.signer.keep_nonces(self.folder / "worker.nonce")
+        beat = threading.Thread(target=guard, args=(self._beat, self.stop, failure), name="heartbeat")
+        beat.start()
+        seen = -1
+        try:
+            while not self.stop.wait(0.05):
+                self._answer_refusals()
+                version = self.open_jobs.version
+                if version == seen or not caught_up.is_set():
+                    continue
+                if (job := self._next()) is None:
+                    seen = version
+                else:
+                    self._work(job)
+        finally:
+            self.stop.set()
+            beat.join()
+
+    def hear(self, envelope: EventEnvelope, body: EventBody) -> None:
+        """Note an event if it answers a command of this worker (`fold` does it too)."""
+        self._outbox.hear(envelope, body)
 
     def fold(self, record: Record, envelope: EventEnvelope, body: EventBody) -> tuple[str, Keep]:
         """Fold one event of the job topics (`follower.Fold`); answers to this worker's commands are kept for it."""
@@ -170,7 +190,8 @@ def _proof_command(attempt: int, work: ProofWork) -> SubmitProof:
     )
 
 
-def _guard(body: Callable[[threading.Event], None], stop: threading.Event, failure: list[BaseException]) -> None:
+def guard(body: Callable[[threading.Event], None], stop: threading.Event, failure: list[BaseException]) -> None:
+    """Run a part of a node in its thread; what ends it goes to `failure`, and the node stops."""
     try:
         body(stop)
     # A thread that dies must take the process with it, or a worker would look alive and do nothing.

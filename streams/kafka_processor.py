@@ -7,7 +7,7 @@ is unknown the whole client is thrown away; `init_transactions` of the next one 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -19,10 +19,24 @@ from .log import Assigned, Outgoing, Place, Record
 Note = Callable[[KafkaError], None]
 
 
-def _member(settings: Mapping[str, Any], group: str, instance: str, note: Note) -> dict[str, Any]:
+#: A member that is silent for this long loses its partitions (classic protocol; with KIP-848 the broker says how long).
+SESSION_MS: Final = 6_000
+CLASSIC: Final = "classic"
+#: The brokers' own group protocol (KIP-848).
+CONSUMER: Final = "consumer"
+
+
+def _member(settings: Mapping[str, Any], protocol: str, group: str, instance: str, note: Note) -> dict[str, Any]:
     """The client settings of a static group member; `note` hears of what no call reports."""
+    terms: dict[str, Any] = {
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": SESSION_MS,
+        "heartbeat.interval.ms": 1_000,
+    }
     return {
         **settings,
+        # With the new protocol these are the broker's to say, and librdkafka refuses them.
+        **({"group.protocol": CONSUMER} if protocol == CONSUMER else terms),
         "error_cb": note,
         "group.id": group,
         "group.instance.id": instance,
@@ -30,9 +44,6 @@ def _member(settings: Mapping[str, Any], group: str, instance: str, note: Note) 
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
         "isolation.level": "read_committed",
-        "partition.assignment.strategy": "cooperative-sticky",
-        "session.timeout.ms": 10_000,
-        "heartbeat.interval.ms": 1_000,
         "max.poll.interval.ms": 600_000,
         "fetch.wait.max.ms": 20,
         "fetch.queue.backoff.ms": 10,
@@ -50,13 +61,15 @@ class KafkaProcessor:
         transactional_id: str,
         on_assign: Assigned,
         on_revoke: Assigned,
+        protocol: str = CLASSIC,
     ) -> None:
         self._callbacks = (on_assign, on_revoke)
         self._failure: Exception | None = None
         self._rebalances = 0
+        self._membership: Any = None
         self._producer = TransactionalProducer(settings, transactional_id)
         try:
-            self._consumer = Consumer(_member(settings, group, transactional_id, self._noted))
+            self._consumer = Consumer(_member(settings, protocol, group, transactional_id, self._noted))
             self._consumer.subscribe(
                 list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
             )
@@ -113,6 +126,9 @@ class KafkaProcessor:
             # Some of these may belong to another member by now, or come again to this one.
             self.rewind()
             return []
+        # As of now, when these records are ours. Asked at the commit it could be that of a later membership, which the
+        # library may have taken up in the background, and no broker would see that the partitions had moved meanwhile.
+        self._membership = self._consumer.consumer_group_metadata()
         return [to_record(message) for message in messages if self._is_record(message)]
 
     def _raise_failure(self) -> None:
@@ -134,9 +150,9 @@ class KafkaProcessor:
 
     # ---- transactions ----
 
-    def commit(self, outgoing: Sequence[Outgoing], offsets: Mapping[Place, int]) -> None:
-        """Write `outgoing` and the offsets in one transaction."""
-        self._producer.commit(outgoing, offsets, self._consumer.consumer_group_metadata())
+    def commit(self, outgoing: Sequence[Outgoing], offsets: Mapping[Place, int]) -> dict[Place, int]:
+        """Write `outgoing` and the offsets in one transaction; the broker refuses it once the group has moved on."""
+        return self._producer.commit(outgoing, offsets, self._membership)
 
     def rewind(self) -> None:
         """Seek back to the last committed offsets."""
