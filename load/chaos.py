@@ -132,7 +132,8 @@ class Chaos:
         pids = self.stage.pids()
         found = [(a.name, pids[a.name]) for a in self.stage.actors.values() if a.kind == kind and a.name in pids]
         if kind == "broker":
-            found = list(self.stage.broker_pids().items())
+            leader = self.stage.leader()
+            return leader, self.stage.broker_pids()[leader]
         turn = self._turn.get(kind, 0)
         self._turn[kind] = turn + 1
         return found[turn % len(found)]

@@ -7,13 +7,16 @@ of the commands that the broker acknowledged, which the run counts afterwards.
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import bitsage
 from bitsage.cli import logs
 from bitsage.nodes.crew import Crew
-from bitsage.nodes.worker import WorkerNode
+from bitsage.nodes.jobwork import ProofWork, prove_attempt
+from bitsage.nodes.openjobs import OpenJob
+from bitsage.nodes.worker import Progress, WorkerNode
 from bitsage.streams.kafka_log import KafkaLog, KafkaProducer
 from bitsage.streams.log import Outgoing
 from bitsage.streams.topics import topic_name
@@ -58,6 +61,15 @@ class SharedLog(KafkaLog):
         return self._shared
 
 
+_turn = threading.Semaphore(1)
+
+
+def one_at_a_time(job: OpenJob, worker: bytes, progress: Progress | None) -> ProofWork:
+    """The product's prover; the accounts of a process share its interpreter, so proofs side by side would only all be late."""
+    with _turn:
+        return prove_attempt(job, worker, progress)
+
+
 def main() -> None:
     home, bootstrap, crew = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     logs.set_up("info", "json")
@@ -67,7 +79,7 @@ def main() -> None:
     nodes = []
     for keystore in sorted((home / "keystores").glob(f"{crew}-*.json")):
         key = bitsage.load_keystore(keystore, os.environ["SAGE_PASSWORD"])
-        nodes.append(WorkerNode(bitsage.Client(log, network, key), folder / keystore.stem))
+        nodes.append(WorkerNode(bitsage.Client(log, network, key), folder / keystore.stem, produce=one_at_a_time))
     node = Crew(nodes, folder)
     signal.signal(signal.SIGTERM, lambda *_: node.stop.set())
     node.run()

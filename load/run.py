@@ -80,9 +80,12 @@ class Load:
         crew_of = {f"crew-{n % self.crews}-{n:03d}": f"crew-{n % self.crews}" for n in range(self.workers)}
         prepared: list[Prepared] = []
         members: set[bytes] = set()
+        workers: set[bytes] = set()
         for name in [*validators, *crew_of]:
             client = Client(stage.log, stage.network, stage.key(name))
             members.add(client.key.address)
+            if name in crew_of:
+                workers.add(client.subject.encode())
             stake = 10_000 if name in validators else 2_500
             tier = "validator" if name in validators else "consumer"
             prepared += self._ask(client, *opening, StakeTokens(amount=stake * bitsage.SAGE, tier=tier))
@@ -99,6 +102,7 @@ class Load:
         script = str(Path(__file__).parent / "crew.py")
         for crew in sorted(set(crew_of.values())):
             stage.add("worker", crew, sys.executable, script, str(stage.home), stage.kafka.bootstrap, crew)
+        self._wait(lambda: workers <= self.watch.heard, 180, "every worker's heartbeat")
 
     def play(self, blows: list[Blow]) -> Chaos:
         """Submit all jobs, at most `in_flight` of them open at a time, and wait for their ends."""

@@ -9,19 +9,22 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from confluent_kafka.admin import AdminClient
+
 import bitsage
 from bitsage.nodes.network import Network, write_network
 from bitsage.streams.local_cluster import LocalCluster, local_broker
 from bitsage.streams.local_kafka import LocalKafka
 from bitsage.streams.seal import seal_key
+from bitsage.streams.topics import topic_name
 
-HERE = Path(__file__).parent
+COMMANDS = topic_name("commands")
 PASSWORD = "load"  # of throw-away keystores that hold test tokens
 #: A test keystore need not withstand a search for its password.
 SCRYPT_N = 2048
 #: Presence is counted in seconds here, so that a run of minutes sees what else takes an hour.
 PARAMETERS = bitsage.Parameters(
-    heartbeat_interval_ms=5_000, heartbeat_timeout_ms=20_000, attempt_timeout_ms=120_000, faucet_sage=100_000 * bitsage.SAGE
+    heartbeat_interval_ms=10_000, heartbeat_timeout_ms=60_000, attempt_timeout_ms=300_000, faucet_sage=100_000 * bitsage.SAGE
 )
 
 
@@ -110,6 +113,11 @@ class Stage:
         members = self.kafka.members if isinstance(self.kafka, LocalCluster) else [self.kafka]
         found = {f"broker-{n}": member.status().pid for n, member in enumerate(members, 1)}
         return {name: pid for name, pid in found.items() if pid is not None}
+
+    def leader(self) -> str:
+        """The broker that leads the first partition of `commands` at this moment."""
+        topic = AdminClient({"bootstrap.servers": self.kafka.bootstrap}).list_topics(COMMANDS, timeout=10).topics[COMMANDS]
+        return f"broker-{topic.partitions[0].leader}"
 
     def pids(self) -> dict[str, int]:
         """Name and process id of everything that was started here, brokers not counted."""

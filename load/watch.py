@@ -25,7 +25,8 @@ from bitsage.schemas.events import (
 from bitsage.streams.log import Record
 from bitsage.streams.topics import TOPICS, topic_name
 
-TOPICS_WATCHED = ("accounts", "workers", "jobs", "proofs", "votes")
+TOPICS_WATCHED = ("accounts", "workers", "jobs", "proofs", "votes", "heartbeats")
+HEARTBEATS = topic_name("heartbeats")
 #: In the order of a job's life; each is the time (ms) at which the event was written, of the last attempt.
 STAGES = ("submitted", "queued", "assigned", "proved", "decided", "paid")
 _STAGE_OF = {
@@ -47,6 +48,8 @@ class Watch:
     ended: dict[bytes, str] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
     joined: set[bytes] = field(default_factory=set)
+    #: subjects that have sent a heartbeat
+    heard: set[bytes] = field(default_factory=set)
     reassigned: Counter[str] = field(default_factory=Counter)
     events: int = 0
     #: (seconds since the epoch, jobs over so far, events so far), about every second
@@ -88,6 +91,9 @@ class Watch:
             reader.close()
 
     def _see(self, record: Record) -> None:
+        if record.topic == HEARTBEATS:
+            self.heard.add(record.key or b"")
+            return
         answer = self._client.read(record)
         if answer is None:
             return

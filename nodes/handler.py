@@ -84,7 +84,7 @@ class CoordinatorHandler:
         Raises:
             PermanentFailure: the record is no command of ours (not parked), or a decider failed on it (parked).
         """
-        execution = execute(record, self.streams, self._rules, self._signer.chain_id)
+        execution = execute(record, self.streams, self._rules, self._signer.chain_id, self._signer.refusal)
         events = [self._seal(record.partition, event) for event in execution.events]
         return events + [self._sign(follow) for follow in execution.follow_ups]
 
