@@ -58,7 +58,9 @@ def run() -> None:
         for n in range(ROUNDS):
             for count in COUNTS:
                 rates[count].append(throughput(log, kafka.bootstrap, Path(folder), count, 100 + 10 * n + count))
-    table = Table("coordinators", "events/s (median)", "all rounds", title="one backlog, shared by coordinator processes")
+    table = Table(
+        "coordinators", "events/s (median)", "all rounds", title="one backlog, shared by coordinator processes"
+    )
     for count, found in rates.items():
         table.add_row(str(count), f"{statistics.median(found):,.0f}", ", ".join(f"{r:,.0f}" for r in found))
     Console().print(table)

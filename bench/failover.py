@@ -20,6 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent))
+import itertools
+
 from loop import NETWORK
 
 from bitsage.nodes.signing import CommandSigner
@@ -97,7 +99,7 @@ class Pulse:
             time.sleep(0.05)
 
     def longest_silence(self, since: float) -> float:
-        gaps = [b - a for times in self.heard.values() for a, b in zip(times, times[1:], strict=False) if b > since]
+        gaps = [b - a for times in self.heard.values() for a, b in itertools.pairwise(times) if b > since]
         return max(gaps)
 
 

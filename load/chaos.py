@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rich.console import Console
-
 from stage import Stage
 
 KINDS = ("coordinator", "validator", "worker", "broker")

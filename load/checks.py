@@ -61,7 +61,9 @@ def count(log: bitsage.KafkaLog, network: Network, acknowledged: Iterable[Path],
     counted = Counted()
     asked = _commands(log, counted)
     answered: Counter[tuple[int, bytes, bytes]] = Counter()
-    money: dict[type, Counter[tuple[bytes, int]]] = {t: Counter() for t in (EscrowReleased, PaymentDue, PaymentEncrypted)}
+    money: dict[type, Counter[tuple[bytes, int]]] = {
+        t: Counter() for t in (EscrowReleased, PaymentDue, PaymentEncrypted)
+    }
     ends: dict[bytes, list[str]] = {}
     accepted: set[bytes] = set()
     seals = network.seal_check()

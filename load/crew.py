@@ -5,20 +5,19 @@ of the commands that the broker acknowledged, which the run counts afterwards.
 """
 
 import os
-import signal
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import bitsage
-from bitsage.cli import logs
+from bitsage.cli.process import serve
 from bitsage.nodes.crew import Crew
 from bitsage.nodes.jobwork import ProofWork, prove_attempt
 from bitsage.nodes.openjobs import OpenJob
 from bitsage.nodes.worker import Progress, WorkerNode
 from bitsage.streams.kafka_log import KafkaLog, KafkaProducer
-from bitsage.streams.log import Outgoing
+from bitsage.streams.log import Log, Outgoing
 from bitsage.streams.topics import topic_name
 
 COMMANDS = topic_name("commands")
@@ -71,18 +70,21 @@ def one_at_a_time(job: OpenJob, worker: bytes, progress: Progress | None) -> Pro
 
 
 def main() -> None:
-    home, bootstrap, crew = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-    logs.set_up("info", "json")
+    home, bootstrap, name = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     network = bitsage.read_network(home / "network.json")
-    log = SharedLog(bootstrap, home / f"acknowledged-{crew}.txt")
-    folder = home / "nodes" / crew
-    nodes = []
-    for keystore in sorted((home / "keystores").glob(f"{crew}-*.json")):
-        key = bitsage.load_keystore(keystore, os.environ["SAGE_PASSWORD"])
-        nodes.append(WorkerNode(bitsage.Client(log, network, key), folder / keystore.stem, produce=one_at_a_time))
-    node = Crew(nodes, folder)
-    signal.signal(signal.SIGTERM, lambda *_: node.stop.set())
-    node.run()
+    keystores = sorted((home / "keystores").glob(f"{name}-*.json"))
+    keys = {path.stem: bitsage.load_keystore(path, os.environ["SAGE_PASSWORD"]) for path in keystores}
+    folder = home / "nodes" / name
+
+    def make(_: Log) -> Crew:
+        log = SharedLog(bootstrap, home / f"acknowledged-{name}.txt")
+        nodes = [
+            WorkerNode(bitsage.Client(log, network, key), folder / stem, produce=one_at_a_time)
+            for stem, key in keys.items()
+        ]
+        return Crew(nodes, folder)
+
+    serve(name, make)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import jinja2
 import matplotlib as mpl
 
 mpl.use("svg")
+import itertools
+
 import matplotlib.pyplot as plt
 from chaos import Chaos
 from checks import Counted
@@ -46,10 +48,12 @@ class Report:
 def latencies(stages: dict[bytes, dict[str, int]]) -> dict[str, dict[str, float]]:
     """Percentiles of the time from stage to stage and over all, in seconds, of the jobs that were paid."""
     found: dict[str, dict[str, float]] = {}
-    spans = [*zip(STAGES, STAGES[1:], strict=False), (STAGES[0], STAGES[-1])]
+    spans = [*itertools.pairwise(STAGES), (STAGES[0], STAGES[-1])]
     for first, last in spans:
         times = sorted(
-            max(0, job[last] - job[first]) / 1000 for job in stages.values() if first in job and last in job and "paid" in job
+            max(0, job[last] - job[first]) / 1000
+            for job in stages.values()
+            if first in job and last in job and "paid" in job
         )
         if times:
             ranks = {f"p{p}": round(times[min(len(times) - 1, len(times) * p // 100)], 3) for p in PERCENTILES}
@@ -88,10 +92,15 @@ def document(r: Report) -> dict[str, Any]:
         "bytes_per_job": round(sum(c.bytes.values()) / jobs),
         "consumer_lag_max": max((n for _, n in r.sampler.lag), default=0),
         "processes": {
-            name: {"cpu_s": round(u.cpu_s, 1), "rss_mib": round(u.rss_mib, 1)} for name, u in sorted(r.sampler.usage.items())
+            name: {"cpu_s": round(u.cpu_s, 1), "rss_mib": round(u.rss_mib, 1)}
+            for name, u in sorted(r.sampler.usage.items())
         },
         "chaos": [blow | {"at": round(float(str(blow["at"])) - r.began, 1)} for blow in r.chaos.done],
-        "audit": {"seconds": round(r.audit_s, 1), "counts": r.verdict.counts, "contradictions": len(r.verdict.findings)},
+        "audit": {
+            "seconds": round(r.audit_s, 1),
+            "counts": r.verdict.counts,
+            "contradictions": len(r.verdict.findings),
+        },
         "state_hashes": r.verdict.state_hashes,
     }
 
@@ -147,7 +156,9 @@ def charts(r: Report) -> list[str]:
         times = latencies(r.load.watch.stages)
         names = [name for name in times if name != f"{STAGES[0]} to {STAGES[-1]}"]
         for n, p in enumerate(PERCENTILES):
-            axes.barh([i + 0.26 * (n - 1) for i in range(len(names))], [times[k][f"p{p}"] for k in names], 0.24, label=f"p{p}")
+            axes.barh(
+                [i + 0.26 * (n - 1) for i in range(len(names))], [times[k][f"p{p}"] for k in names], 0.24, label=f"p{p}"
+            )
         axes.set_yticks(range(len(names)), names, fontsize=8)
         axes.invert_yaxis()
         axes.legend(fontsize=7, frameon=False)

@@ -43,7 +43,7 @@ from bitsage.schemas.commands import (
 )
 from bitsage.schemas.types import CommandBody
 from bitsage.streams.admin import create_topics
-from bitsage.streams.errors import StreamError
+from bitsage.streams.errors import BrokerUnreachable, StreamError
 
 console = Console(highlight=False)
 CLIENTS, VALIDATORS = 10, 4
@@ -61,7 +61,15 @@ class Load:
         self.clients: list[Client] = []
 
     def _send(self, prepared: list[Prepared]) -> None:
-        self._producer.send_many([p.record for p in prepared])
+        for _ in range(10):
+            try:
+                self._producer.send_many([p.record for p in prepared])
+                break
+            except BrokerUnreachable:
+                # The same signed records: whichever of them did get through are refused for their nonce the second time.
+                console.print("  no broker acknowledged; sending again")
+        else:
+            raise BrokerUnreachable("no broker acknowledged in ten tries")
         # Only now: what was not acknowledged may be missing.
         self.sent += [p.envelope.id for p in prepared]
 
@@ -142,7 +150,7 @@ class Load:
         except subprocess.SubprocessError as error:
             problems.append(str(error))
         try:
-            self._wait(lambda: resting_place(self.stage.log) is not None, 120, "the log comes to rest")
+            self._wait(lambda: _rests(self.stage.log), 120, "the log comes to rest")
             self.stage.end("coordinator")
         except subprocess.SubprocessError as error:
             problems.append(str(error))
@@ -182,6 +190,13 @@ def _as_worker(key: bitsage.Key) -> RegisterWorker:
         job_types=["matmul"],
         slots=1,
     )
+
+
+def _rests(log: bitsage.KafkaLog) -> bool:
+    try:
+        return resting_place(log) is not None
+    except StreamError:
+        return False
 
 
 def _progress() -> Progress:
@@ -315,7 +330,9 @@ def run(load: Load, coordinators: int, blows: list[Blow], report: Path, words: l
     for finding in verdict.findings[:20]:
         console.print(f"  [red]contradiction[/red] {finding.check} at {finding.where()}: {finding.detail}")
     good = all(holds for holds, _ in checks.values())
-    console.print(f"\n{'[bold green]nothing lost, doubled or minted' if good else '[bold red]the run FAILS'}[/]", end="")
+    console.print(
+        f"\n{'[bold green]nothing lost, doubled or minted' if good else '[bold red]the run FAILS'}[/]", end=""
+    )
     console.print(f": {load.jobs / took:.1f} jobs/s; report: {report.name}.html, {report.name}.json")
     return good
 

@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass, field
 
 import psutil
+from stage import Stage
 
 from bitsage.nodes.coordinator import GROUP
 from bitsage.streams.errors import StreamError
 from bitsage.streams.topics import TOPICS, topic_name
-from stage import Stage
 
 PLACES = [(topic_name("commands"), p) for p in range(TOPICS["commands"].partitions)]
 

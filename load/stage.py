@@ -24,7 +24,10 @@ PASSWORD = "load"  # of throw-away keystores that hold test tokens
 SCRYPT_N = 2048
 #: Presence is counted in seconds here, so that a run of minutes sees what else takes an hour.
 PARAMETERS = bitsage.Parameters(
-    heartbeat_interval_ms=10_000, heartbeat_timeout_ms=60_000, attempt_timeout_ms=300_000, faucet_sage=100_000 * bitsage.SAGE
+    heartbeat_interval_ms=10_000,
+    heartbeat_timeout_ms=60_000,
+    attempt_timeout_ms=300_000,
+    faucet_sage=100_000 * bitsage.SAGE,
 )
 
 
@@ -116,7 +119,9 @@ class Stage:
 
     def leader(self) -> str:
         """The broker that leads the first partition of `commands` at this moment."""
-        topic = AdminClient({"bootstrap.servers": self.kafka.bootstrap}).list_topics(COMMANDS, timeout=10).topics[COMMANDS]
+        topic = (
+            AdminClient({"bootstrap.servers": self.kafka.bootstrap}).list_topics(COMMANDS, timeout=10).topics[COMMANDS]
+        )
         return f"broker-{topic.partitions[0].leader}"
 
     def pids(self) -> dict[str, int]:

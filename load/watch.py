@@ -22,6 +22,7 @@ from bitsage.schemas.events import (
     ValidatorRegistered,
     WorkerRegistered,
 )
+from bitsage.streams.errors import StreamError
 from bitsage.streams.log import Record
 from bitsage.streams.topics import TOPICS, topic_name
 
@@ -63,7 +64,9 @@ class Watch:
 
     def over(self) -> int:
         """How many jobs have ended, the paid ones when their payment stands in the log."""
-        return sum(1 for job, how in list(self.ended.items()) if how != "completed" or "paid" in self.stages.get(job, {}))
+        return sum(
+            1 for job, how in list(self.ended.items()) if how != "completed" or "paid" in self.stages.get(job, {})
+        )
 
     def close(self) -> None:
         """Stop following."""
@@ -75,7 +78,8 @@ class Watch:
         while not self._stop.is_set():
             try:
                 self._follow(where)
-            except bitsage.errors.BitsageError:
+            except StreamError:
+                # A broker that is being killed; what was read is not read again.
                 time.sleep(0.5)
 
     def _follow(self, where: dict[tuple[str, int], int]) -> None:

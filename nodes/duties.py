@@ -52,7 +52,9 @@ class Duties:
             logger.info("duties_left")
 
     def _serve(self, stop: threading.Event, over: threading.Event) -> None:
-        threads = [threading.Thread(target=self._one, args=(*duty, over), name=duty[0]) for duty in self._duties.items()]
+        threads = [
+            threading.Thread(target=self._one, args=(*duty, over), name=duty[0]) for duty in self._duties.items()
+        ]
         for thread in threads:
             thread.start()
         while not over.wait(0.2):

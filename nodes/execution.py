@@ -61,9 +61,7 @@ class Execution:
     follow_ups: tuple[FollowUp, ...]
 
 
-def execute(
-    record: Record, streams: Streams, rules: Rules, chain_id: str, refuse: Refuse = refusal
-) -> Execution:
+def execute(record: Record, streams: Streams, rules: Rules, chain_id: str, refuse: Refuse = refusal) -> Execution:
     """Decide one record and stage its events in `streams`; `refuse` says why a signature does not count.
 
     Raises:

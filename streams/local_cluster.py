@@ -89,7 +89,8 @@ class LocalCluster:
         # All are asked before one is waited for: whoever is last has no majority left to take leave of.
         for member in self.members:
             member.ask_to_stop()
-        return any([member.stop() for member in self.members])
+        stopped = [member.stop() for member in self.members]
+        return any(stopped)
 
     def status(self) -> Status:
         """What runs here at this moment; `ready`: every broker answers. `pid` is the first one's."""
@@ -119,7 +120,8 @@ class LocalCluster:
                 try:
                     return self._try(detached)
                 except PortTaken:
-                    self.stop()
+                    if self._running():
+                        raise
         raise KafkaSetupError(f"no free ports were left to the local brokers in {TRIES} tries")
 
     def _try(self, detached: bool) -> Self:
@@ -127,20 +129,24 @@ class LocalCluster:
         cluster_id = new_cluster_id() if last is None else last[0]
         ports = () if last is None else last[1]
         # While one of them runs the ports are as they are: it knows the others by them.
-        if not any(member.status().running for member in self.members):
+        if not self._running():
             ports = _choose(ports, self._count)
             _write_plan(self.folder, cluster_id, ports)
             self.members = self._seats(cluster_id, ports)
-        for member in self.members:
-            member.start_detached() if detached else member.start()
+        fresh = [member for member in self.members if not member.status().running]
         try:
+            for member in self.members:
+                member.start_detached() if detached else member.start()
             self._wait_ready(cluster_id, ports)
-        except PortTaken:
-            raise
         except BaseException:
-            self.stop()
+            # Those that ran before go on.
+            for member in fresh:
+                member.stop()
             raise
         return self
+
+    def _running(self) -> bool:
+        return any(member.status().running for member in self.members)
 
     def _seats(self, cluster_id: str, ports: Ports) -> list[LocalKafka]:
         return [

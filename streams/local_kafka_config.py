@@ -72,7 +72,7 @@ class Seat:
         """The settings of a single broker, changed to those of this one: every topic on three, writes on two of them."""
         replicas = min(3, len(self.ports))
         voters = ",".join(f"{n}@{HOST}:{port}" for n, (_, port) in enumerate(self.ports, 1))
-        changes = {"node.id": str(self.node), "controller.quorum.voters": voters}
+        changes = {"node.id": str(self.node), "controller.quorum.voters": voters, "broker.session.timeout.ms": "6000"}
         lines = []
         for line in text.splitlines():
             name, _, value = line.partition("=")
@@ -82,6 +82,8 @@ class Seat:
                 value = str(min(2, replicas))
             lines.append(f"{name}={changes.get(name, value)}")
         lines += [f"default.replication.factor={replicas}", f"min.insync.replicas={min(2, replicas)}"]
+        # Several Javas share the machine's cores: one that is late is not to be taken for dead at once.
+        lines += ["controller.quorum.fetch.timeout.ms=6000", "controller.quorum.election.timeout.ms=3000"]
         return "\n".join(lines) + "\n"
 
 

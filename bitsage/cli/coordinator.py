@@ -90,7 +90,9 @@ def _instance(given: str) -> str:
     """
     name = f"coordinator-{given}" if given.isascii() and given.isdigit() else given
     if _INSTANCE.fullmatch(name) is None:
-        raise InputError("bad_instance", "an instance is a number, or a name of up to 64 letters, digits, dashes and dots")
+        raise InputError(
+            "bad_instance", "an instance is a number, or a name of up to 64 letters, digits, dashes and dots"
+        )
     return name
 
 

@@ -59,7 +59,9 @@ def start(
     home: Home = None,
     brokers: Annotated[
         int | None,
-        typer.Option("--brokers", min=1, max=MOST_BROKERS, help="How many; of three, one may die. Default: as before, or 1."),
+        typer.Option(
+            "--brokers", min=1, max=MOST_BROKERS, help="How many; of three, one may die. Default: as before, or 1."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -12,7 +12,15 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(home: Path, *words: str) -> tuple[int, dict[str, Any], str]:
-    command = [sys.executable, str(ROOT / "load" / "run.py"), "--home", str(home), "--report", str(home / "report"), *words]
+    command = [
+        sys.executable,
+        str(ROOT / "load" / "run.py"),
+        "--home",
+        str(home),
+        "--report",
+        str(home / "report"),
+        *words,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=540)
     report = home / "report.json"
     return done.returncode, json.loads(report.read_text()) if report.exists() else {}, done.stdout + done.stderr

@@ -77,7 +77,10 @@ def test_a_missing_and_a_doubled_answer_are_found(network: TestNetwork) -> None:
 
 
 def test_a_job_without_end_an_unpaid_and_a_doubly_paid_one_are_found(network: TestNetwork) -> None:
-    assert len(checks.count(copy_of(network, without=("jobs/JobCompleted",)), network.network, [], []).jobs_without_end) == 1
+    assert (
+        len(checks.count(copy_of(network, without=("jobs/JobCompleted",)), network.network, [], []).jobs_without_end)
+        == 1
+    )
     assert len(checks.count(copy_of(network, twice="jobs/JobCompleted"), network.network, [], []).jobs_ended_twice) == 1
     unpaid = copy_of(network, without=("accounts/PaymentEncrypted",))
     assert len(checks.count(unpaid, network.network, [], []).completed_unpaid) == 1
