@@ -91,6 +91,7 @@ class Chaos:
         waiting = list(self.blows)
         try:
             while not self._stop.is_set():
+                self._revive()
                 due = [b for b in waiting if b.due(self.share(), time.monotonic() - self._began)]
                 if due:
                     self.quiet.clear()
@@ -100,6 +101,16 @@ class Chaos:
                 self._stop.wait(0.1)
         except BaseException as error:  # noqa: BLE001
             self.failure.append(error)
+
+    def _revive(self) -> None:
+        """Start again what ended by itself (a process that comes up while no broker answers does), and say so."""
+        for name in self.stage.dead():
+            self.done.append(
+                {"at": time.time(), "who": name, "what": "ended by itself", "share": round(self.share(), 3)}
+            )
+            self.console.print(f"  [red]{name}[/red] ended by itself and is started again")
+            self._stop.wait(self.restart_after)
+            self.stage.start(name)
 
     def _strike(self, blow: Blow) -> None:
         name, pid = self._target(blow.kind)

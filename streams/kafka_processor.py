@@ -144,7 +144,9 @@ class KafkaProcessor:
             return True
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             raise HistoryLost(str(error))
-        if error.fatal() or error.code() == KafkaError.FENCED_INSTANCE_ID:
+        # A fatal error that poll hands out does not call itself fatal; only its code says so. (With KIP-848: the place of a
+        # process that was killed is not free yet. The next client of this name asks again.)
+        if error.fatal() or error.code() in (KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID):
             raise ClientLost(str(error))
         return False
 

@@ -167,7 +167,7 @@ class KafkaReader:
                 self._positions[place] = max(self._positions[place], message.offset())
             elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
                 raise HistoryLost(str(error))
-            elif error.fatal():
+            elif error.fatal() or error.code() == KafkaError._FATAL:
                 raise BrokerUnreachable(str(error))
         return found
 

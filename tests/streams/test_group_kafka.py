@@ -112,3 +112,33 @@ def test_an_old_owner_cannot_commit_after_its_partitions_moved(log: KafkaLog, zo
     assert values(log) == [b"a:1", b"b:2", b"c:3"]
     assert log.committed(log._protocol, [(COMMANDS, 0)])
     assert values(log, ACCOUNTS) == [b"a:1", b"b:2", b"c:3"]
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_a_member_that_was_killed_takes_its_place_again(log: KafkaLog, zombie: subprocess.Popen[str]) -> None:
+    """Under the same name, before its session is over: at once by the classic protocol, after the session by KIP-848."""
+    assert zombie.stdout is not None
+    send(log, "a")
+    assert zombie.stdout.readline().startswith("holds")
+    zombie.kill()
+    zombie.wait()
+    with Running(log, Echo(), transactional_id=f"zombie-{log._protocol}", group=log._protocol) as running:
+        wait(lambda: len(values(log)) == 1, 60)
+    assert running.failure == []
+    assert values(log) == [b"a:1"]
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_a_group_changes_its_protocol_once_the_old_members_are_gone(fresh_topics: LocalKafka) -> None:
+    settings = {"bootstrap.servers": fresh_topics.bootstrap}
+    for n, protocol in enumerate(("classic", "consumer", "classic"), 1):
+        log = KafkaLog(settings | {"group.protocol": protocol})
+        send(log, protocol)
+        # Other names than those before, whose places are kept for a session.
+        with Running(log, Echo(), transactional_id=f"changing-{n}", group="changing"):
+            wait(lambda log=log, n=n: len(values(log)) == n, 90)  # type: ignore[misc]
+    assert values(log) == [b"classic:1", b"consumer:2", b"classic:3"]
