@@ -81,12 +81,13 @@ class Follower:
             with closing(self._log.reader(positions, follow=True)) as reader:
                 ends, turn = reader.settled_ends(), time.monotonic()
                 while not stop.is_set():
+                    records = reader.read(_BATCH, 0.2)
                     before, turn = turn, time.monotonic()
                     if turn - before > _STALL_S:
                         # This process was stopped or very late. What it knows is old: it hears the rest before it acts.
                         self.caught_up.clear()
                         ends = reader.settled_ends()
-                    if records := reader.read(_BATCH, 0.2):
+                    if records:
                         self._batch(records, positions)
                     # An empty read says nothing: the broker may have been slow.
                     if not self.caught_up.is_set() and reader.has_read(ends):
