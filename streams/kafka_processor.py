@@ -126,8 +126,8 @@ class KafkaProcessor:
             # Some of these may belong to another member by now, or come again to this one.
             self.rewind()
             return []
-        # As of now, when these records are ours. Asked at the commit it could be that of a later membership, which the
-        # library may have taken up in the background, and no broker would see that the partitions had moved meanwhile.
+        # As of now, when these records are ours: then the broker sees at the commit whether the group has moved on since. (The
+        # library waits for our callbacks before it joins again, but nothing here has to rest on that.)
         self._membership = self._consumer.consumer_group_metadata()
         return [to_record(message) for message in messages if self._is_record(message)]
 

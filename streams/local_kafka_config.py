@@ -47,7 +47,7 @@ group.consumer.heartbeat.interval.ms=1000
 transaction.max.timeout.ms={TRANSACTION_MAX_MS}
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 auto.create.topics.enable=false
-broker.session.timeout.ms=3000
+broker.session.timeout.ms=9000
 broker.heartbeat.interval.ms=500
 message.max.bytes={LARGE_RECORD_BYTES}
 replica.fetch.max.bytes={LARGE_RECORD_BYTES}
@@ -72,7 +72,7 @@ class Seat:
         """The settings of a single broker, changed to those of this one: every topic on three, writes on two of them."""
         replicas = min(3, len(self.ports))
         voters = ",".join(f"{n}@{HOST}:{port}" for n, (_, port) in enumerate(self.ports, 1))
-        changes = {"node.id": str(self.node), "controller.quorum.voters": voters, "broker.session.timeout.ms": "6000"}
+        changes = {"node.id": str(self.node), "controller.quorum.voters": voters}
         lines = []
         for line in text.splitlines():
             name, _, value = line.partition("=")

@@ -18,7 +18,7 @@ from bitsage.streams.kafka_log import KafkaLog
 from bitsage.streams.topics import topic_name
 
 SUPPORT = Path(__file__).parents[1] / "support"
-ACCOUNTS = 100
+ACCOUNTS = 25
 
 
 def decided(log: KafkaLog) -> int:
@@ -62,7 +62,7 @@ def test_coordinators_that_are_added_and_killed(
         ids.update(identifier for _, names in accounts for identifier in names)
         before = decided(log)
         producer.send_many([records[k] for k in range(20) for records, _ in accounts])
-        wait(lambda: decided(log) > before + 200, 120)
+        wait(lambda: decided(log) > before + 100, 120)
         return first + ACCOUNTS
 
     ids: set[bytes] = set()
