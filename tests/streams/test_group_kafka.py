@@ -13,7 +13,10 @@ from echo import ACCOUNTS, COMMANDS, Echo, Running, send, values, wait
 
 from bitsage.streams.errors import BadSettings
 from bitsage.streams.kafka_log import KafkaLog
+from bitsage.streams.kafka_processor import CLASSIC, CONSUMER, _member
+from bitsage.streams.kafka_transactions import transactional_settings
 from bitsage.streams.local_kafka import LocalKafka
+from bitsage.streams.local_kafka_config import TRANSACTION_MAX_MS
 from bitsage.streams.log import Outgoing
 from bitsage.streams.topics import partition_for
 
@@ -142,3 +145,19 @@ def test_a_group_changes_its_protocol_once_the_old_members_are_gone(fresh_topics
         with Running(log, Echo(), transactional_id=f"changing-{n}", group="changing"):
             wait(lambda log=log, n=n: len(values(log)) == n, 90)  # type: ignore[misc]
     assert values(log) == [b"classic:1", b"consumer:2", b"classic:3"]
+
+
+def test_what_the_protocol_says_is_left_to_the_broker() -> None:
+    classic, consumer = (_member({}, p, "g", "i", lambda _: None) for p in (CLASSIC, CONSUMER))
+    assert classic["partition.assignment.strategy"] == "cooperative-sticky"
+    assert (classic["session.timeout.ms"], classic.get("group.protocol")) == (6_000, None)
+    assert consumer["group.protocol"] == "consumer"
+    assert not {"partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms"} & consumer.keys()
+    assert classic["group.instance.id"] == consumer["group.instance.id"] == "i"
+
+
+def test_a_transaction_lives_longer_than_a_request() -> None:
+    settings = transactional_settings({}, "t")
+    assert settings["transaction.timeout.ms"] >= settings["socket.timeout.ms"] - 100
+    # The broker's most, or it would refuse the producer.
+    assert settings["transaction.timeout.ms"] <= TRANSACTION_MAX_MS
