@@ -54,9 +54,12 @@ STUCK_S = 300
 class Load:
     """One run."""
 
-    def __init__(self, stage: Stage, workers: int, jobs: int, crews: int, in_flight: int, size: int) -> None:
+    def __init__(
+        self, stage: Stage, workers: int, jobs: int, crews: int, in_flight: int, size: int, seconds: int
+    ) -> None:
         self.stage = stage
         self.workers, self.jobs, self.crews, self.in_flight, self.size = workers, jobs, crews, in_flight, size
+        self.seconds = seconds
         self.sent: list[bytes] = []
         self.clients: list[Client] = []
 
@@ -117,6 +120,7 @@ class Load:
         chaos = Chaos(self.stage, blows, lambda: self.watch.over() / self.jobs, console)
         turn, waiting = 0, deque(range(self.jobs))
         last, since = -1, time.monotonic()
+        began = since
         with _progress() as bar:
             task = bar.add_task("jobs over and paid", total=self.jobs)
             try:
@@ -126,6 +130,11 @@ class Load:
                     last, since = (over, time.monotonic()) if over != last else (last, since)
                     if time.monotonic() - since > STUCK_S or chaos.failure:
                         break
+                    if waiting and self.seconds and time.monotonic() - began > self.seconds:
+                        # What is open is finished; nothing more is submitted.
+                        self.jobs -= len(waiting)
+                        waiting.clear()
+                        console.print(f"  the time is over: {self.jobs} jobs were submitted")
                     room = self.in_flight - (self.jobs - len(waiting) - over)
                     batch = []
                     for _ in range(min(room, len(waiting))):
@@ -253,6 +262,7 @@ def main(
     brokers: Annotated[int, typer.Option(min=1, max=9, help="Local brokers.")] = 1,
     in_flight: Annotated[int, typer.Option(min=1, help="Most jobs that are open at a time.")] = 100,
     size: Annotated[int, typer.Option(help="Size of the matrix products.")] = 16,
+    seconds: Annotated[int, typer.Option(min=0, help="Submit no more after this time; 0: submit all.")] = 0,
     protocol: Annotated[str, typer.Option(help="Group protocol of the coordinators: classic or consumer.")] = "classic",
     kill_coordinator: Annotated[str, typer.Option(help="When: 20%,50% of the jobs, or 30s.")] = "",
     kill_validator: Annotated[str, typer.Option(help="The same for a validator.")] = "",
@@ -287,7 +297,7 @@ def main(
     crews = min(crews, workers)
     stage = Stage(home, brokers, protocol)
     try:
-        load = Load(stage, workers, jobs, crews, in_flight, size)
+        load = Load(stage, workers, jobs, crews, in_flight, size, seconds)
         holds = run(load, coordinators, blows, report.resolve(), words)
     except (StreamError, subprocess.SubprocessError) as error:
         console.print(f"[red]error[/red]: {error}; see the logs in {home.name}/logs")

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bitsage.schemas.events import JobAssigned
 from bitsage.schemas.types import EventBody, EventEnvelope
 from bitsage.streams.log import Record
 
@@ -23,6 +24,7 @@ class Crew:
     folder: Path
     stop: threading.Event = field(default_factory=threading.Event)
     open_jobs: OpenJobs = field(default_factory=OpenJobs)
+    _by_account: dict[bytes, WorkerNode] = field(default_factory=dict)
 
     def run(self) -> None:
         """Work until `stop` is set; proofs that are being made are finished and submitted first.
@@ -35,6 +37,7 @@ class Crew:
         threads = [threading.Thread(target=guard, args=(follower.run, self.stop, failure), name="follow")]
         for worker in self.workers:
             worker.stop, worker.open_jobs = self.stop, self.open_jobs
+            self._by_account[worker.client.key.address] = worker
             threads.append(threading.Thread(target=self._serve, args=(worker, follower.caught_up, failure)))
         for thread in threads:
             thread.start()
@@ -49,4 +52,8 @@ class Crew:
     def _fold(self, record: Record, envelope: EventEnvelope, body: EventBody) -> tuple[str, Keep]:
         for worker in self.workers:
             worker.hear(envelope, body)
-        return self.open_jobs.fold(record, envelope, body)
+        found = self.open_jobs.fold(record, envelope, body)
+        if isinstance(body, JobAssigned) and (worker := self._by_account.get(body.worker)) is not None:
+            # Only whom it concerns: fifty threads that look at every event would do nothing else.
+            worker.wake.set()
+        return found

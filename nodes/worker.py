@@ -27,6 +27,8 @@ from .openjobs import OpenJob, OpenJobs, job_follower
 from .outbox import AGAIN, Outbox
 
 logger = structlog.get_logger(__name__)
+#: Seconds between two looks when nothing wakes a worker.
+_LOOK_S = 0.25
 #: (job id hex, stage, done, total)
 Progress = Callable[[str, str, int, int], None]
 #: Refusals of a proof that would be refused again: the attempt is given up before its time runs out.
@@ -44,6 +46,8 @@ class WorkerNode:
     produce: Callable[[OpenJob, bytes, Progress | None], ProofWork] = prove_attempt
     stop: threading.Event = field(default_factory=threading.Event)
     open_jobs: OpenJobs = field(default_factory=OpenJobs)
+    #: Set when something has happened that this worker should look at.
+    wake: threading.Event = field(default_factory=threading.Event)
     _submitted: set[tuple[bytes, int]] = field(default_factory=set)
     _outbox: Outbox = field(init=False)
 
@@ -74,15 +78,18 @@ class WorkerNode:
         beat.start()
         seen = -1
         try:
-            while not self.stop.wait(0.05):
+            while not self.stop.is_set():
+                # Woken by what concerns it; the time-out is for `stop`, and for what is to be said again later.
+                self.wake.wait(_LOOK_S)
+                self.wake.clear()
                 self._answer_refusals()
                 version = self.open_jobs.version
-                if version == seen or not caught_up.is_set():
-                    continue
-                if (job := self._next()) is None:
-                    seen = version
-                else:
-                    self._work(job)
+                while version != seen and caught_up.is_set() and not self.stop.is_set():
+                    if (job := self._next()) is None:
+                        seen = version
+                    else:
+                        self._work(job)
+                        version = self.open_jobs.version
         finally:
             self.stop.set()
             beat.join()
@@ -94,7 +101,9 @@ class WorkerNode:
     def fold(self, record: Record, envelope: EventEnvelope, body: EventBody) -> tuple[str, Keep]:
         """Fold one event of the job topics (`follower.Fold`); answers to this worker's commands are kept for it."""
         self._outbox.hear(envelope, body)
-        return self.open_jobs.fold(record, envelope, body)
+        found = self.open_jobs.fold(record, envelope, body)
+        self.wake.set()
+        return found
 
     def _answer_refusals(self) -> None:
         """Say again what was refused for its clock or nonce; give up an attempt whose proof is not admitted."""
