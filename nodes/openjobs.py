@@ -10,9 +10,11 @@ from bitsage.schemas.events import (
     JobCancelled,
     JobCompleted,
     JobFailed,
+    JobQueued,
     JobReassigned,
     JobStarted,
     JobSubmitted,
+    PriceRaised,
     ProofGenerated,
     TallyOpened,
     VoteCast,
@@ -38,6 +40,10 @@ class OpenJob:
     tally: TallyOpened | None = None
     decided: set[tuple[int, bytes]] = field(default_factory=set)
     voted: set[bytes] = field(default_factory=set)
+    #: the last attempt that its worker began
+    started: int = 0
+    #: its last entry in the market with the price of now, for those who follow `workers` too
+    queued: JobQueued | None = None
 
     @property
     def current(self) -> JobAssigned | None:
@@ -103,7 +109,13 @@ class OpenJobs:
             case VoteCast():
                 job.voted.add(body.validator)
             case JobStarted():
-                return Keep.IGNORE
+                job.started = max(job.started, body.attempt)
+            case JobQueued():
+                job.queued = body
+            case PriceRaised():
+                if job.queued is None or job.queued.attempt != body.attempt:
+                    return Keep.IGNORE
+                job.queued = replace(job.queued, price=body.price)
             case _:
                 return Keep.IGNORE
         return Keep.RETAIN
@@ -123,4 +135,4 @@ def _as_told(job: OpenJob, body: JobAssigned, late: int) -> JobAssigned:
     """
     if late <= 0 or (job.submitted is not None and body.expires_at >= job.submitted.spec.deadline):
         return body
-    return replace(body, expires_at=body.expires_at + late)
+    return replace(body, expires_at=body.expires_at + late, lock_until=body.lock_until + late if body.lock_until else 0)

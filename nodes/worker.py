@@ -13,13 +13,15 @@ import structlog
 from bitsage.obelysk import JobInputInvalid, ObelyskError
 from bitsage.opencl import DeviceError
 from bitsage.processors.model import account_subject, job_subject
-from bitsage.schemas.commands import AbandonJob, StartJob, SubmitProof
+from bitsage.schemas.commands import AbandonJob, DeclineJob, StartJob, SubmitProof
+from bitsage.schemas.events import JobAssigned
 from bitsage.schemas.heartbeat import Heartbeat
 from bitsage.schemas.types import EventBody, EventEnvelope
 from bitsage.stark import ProofRefused, ProverError
 from bitsage.streams.log import Record
 
 from . import __version__
+from .bidding import BiddingPolicy
 from .client import Client
 from .follower import Keep
 from .jobwork import ProofWork, prove_attempt
@@ -43,12 +45,14 @@ class WorkerNode:
     folder: Path
     slots: int = 1
     progress: Progress | None = None
+    policy: BiddingPolicy | None = None
     produce: Callable[[OpenJob, bytes, Progress | None], ProofWork] = prove_attempt
     stop: threading.Event = field(default_factory=threading.Event)
     open_jobs: OpenJobs = field(default_factory=OpenJobs)
     #: Set when something has happened that this worker should look at.
     wake: threading.Event = field(default_factory=threading.Event)
     _submitted: set[tuple[bytes, int]] = field(default_factory=set)
+    _answered: set[tuple[bytes, int]] = field(default_factory=set)
     _outbox: Outbox = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,11 +75,13 @@ class WorkerNode:
     def serve(self, caught_up: threading.Event, failure: list[BaseException]) -> None:
         """Beat and work until `stop` is set, while somebody else feeds `fold`; acts once `caught_up` is set.
 
-        What ends the heartbeats goes to `failure`.
+        What ends the heartbeats or the answers to offers goes to `failure`.
         """
         self.client.signer.keep_nonces(self.folder / "worker.nonce")
         beat = threading.Thread(target=guard, args=(self._beat, self.stop, failure), name="heartbeat")
+        lock = threading.Thread(target=guard, args=(self._lock, self.stop, failure, caught_up), name="lock")
         beat.start()
+        lock.start()
         seen = -1
         try:
             while not self.stop.is_set():
@@ -93,6 +99,7 @@ class WorkerNode:
         finally:
             self.stop.set()
             beat.join()
+            lock.join()
 
     def hear(self, envelope: EventEnvelope, body: EventBody) -> None:
         """Note an event if it answers a command of this worker (`fold` does it too)."""
@@ -121,15 +128,42 @@ class WorkerNode:
             elif isinstance(said, SubmitProof) and reason in _NOT_ADMITTED:
                 self._outbox.send(job_id, AbandonJob(attempt=said.attempt, reason=reason))
 
-    def _next(self) -> OpenJob | None:
-        mine = []
-        for job in list(self.open_jobs.jobs.values()):
-            attempt = job.current
-            if attempt is None or job.submitted is None or attempt.worker != self.client.key.address:
+    def _lock(self, stop: threading.Event, caught_up: threading.Event) -> None:
+        """Answer every offer with a lock time while others are being proven: begin it, or decline it by the policy."""
+        seen = -1
+        while not stop.wait(0.05):
+            version = self.open_jobs.version
+            if version == seen or not caught_up.is_set():
                 continue
-            if job.proof is None and (job.job_id, attempt.attempt) not in self._submitted:
-                mine.append((attempt.expires_at, job.job_id, job))
-        return min(mine)[2] if mine else None
+            seen = version
+            for job, attempt in self._mine():
+                name = (job.job_id, attempt.attempt)
+                if not attempt.lock_until or job.started >= attempt.attempt or name in self._answered:
+                    continue
+                self._answered.add(name)
+                reason = None if self.policy is None else self.policy.objection(job)
+                if reason is None:
+                    self._outbox.send(job.job_id, StartJob(attempt=attempt.attempt))
+                else:
+                    self._submitted.add(name)
+                    self._outbox.send(job.job_id, DeclineJob(attempt=attempt.attempt, reason=reason))
+                    logger.info("job_declined", job=job_subject(job.job_id), attempt=attempt.attempt, reason=reason)
+
+    def _mine(self) -> list[tuple[OpenJob, JobAssigned]]:
+        """The attempts that are this worker's, proven or not."""
+        me = self.client.key.address
+        found = [(job, job.current) for job in list(self.open_jobs.jobs.values()) if job.submitted is not None]
+        return [(job, attempt) for job, attempt in found if attempt is not None and attempt.worker == me]
+
+    def _next(self) -> OpenJob | None:
+        waiting = []
+        for job, attempt in self._mine():
+            # What has a lock time is answered first: it may be declined.
+            unanswered = attempt.lock_until and job.started < attempt.attempt
+            done = job.proof is not None or (job.job_id, attempt.attempt) in self._submitted
+            if not (unanswered or done):
+                waiting.append((attempt.expires_at, job.job_id, job))
+        return min(waiting)[2] if waiting else None
 
     def _work(self, job: OpenJob) -> None:
         attempt = job.current
@@ -137,7 +171,8 @@ class WorkerNode:
             return
         with structlog.contextvars.bound_contextvars(job=job_subject(job.job_id), attempt=attempt.attempt):
             self._submitted.add((job.job_id, attempt.attempt))
-            self._outbox.send(job.job_id, StartJob(attempt=attempt.attempt))
+            if job.started < attempt.attempt:
+                self._outbox.send(job.job_id, StartJob(attempt=attempt.attempt))
             logger.info("job_started")
             try:
                 work = self.produce(job, self.client.key.address, self.progress)
@@ -199,10 +234,10 @@ def _proof_command(attempt: int, work: ProofWork) -> SubmitProof:
     )
 
 
-def guard(body: Callable[[threading.Event], None], stop: threading.Event, failure: list[BaseException]) -> None:
+def guard(body: Callable[..., None], stop: threading.Event, failure: list[BaseException], *arguments: object) -> None:
     """Run a part of a node in its thread; what ends it goes to `failure`, and the node stops."""
     try:
-        body(stop)
+        body(stop, *arguments)
     # A thread that dies must take the process with it, or a worker would look alive and do nothing.
     except BaseException as error:  # noqa: BLE001
         failure.append(error)

@@ -8,6 +8,7 @@ from bitsage.schemas.types import EventBody
 
 from .account_state import Account
 from .model import Command, Local, Rules
+from .offers import refuse_offer
 from .refusal import NAME_MAX, REMARK_MAX, is_amount, rejected
 from .views import account
 
@@ -63,7 +64,8 @@ def _refuse(state: Account, spec: JobSpec, now: int, rules: Rules) -> Refusal | 
         return "deadline_passed", ""
     if spec.deadline > now + parameters.deadline_max_ms:
         return "deadline_too_far", ""
-    return _refuse_cost(state, spec, rules) or rules.checks.job_input(spec.job_type, spec.input)
+    refusal = _refuse_cost(state, spec, rules) or refuse_offer(spec, now, parameters)
+    return refusal or rules.checks.job_input(spec.job_type, spec.input)
 
 
 def _refuse_cost(state: Account, spec: JobSpec, rules: Rules) -> Refusal | None:

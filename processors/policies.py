@@ -37,6 +37,7 @@ from bitsage.schemas.events import (
     ProofGenerated,
     ReputationChanged,
     Slashed,
+    Staked,
     TallyRequested,
     UnstakeRequested,
     ValidatorDeparted,
@@ -67,7 +68,9 @@ def follow_ups(command: Command, event: EventBody, local: Local, rules: Rules) -
 
 def _escrow_locked(command: Command, event: EscrowLocked, local: Local, rules: Rules) -> FollowUps:
     assert isinstance(command.body, SubmitJob)
-    return [(job_subject(event.job_id), AdmitJob(client=command.actor, spec=command.body.spec))]
+    spec = command.body.spec
+    rows = rules.checks.job_rows(spec.job_type, spec.input)
+    return [(job_subject(event.job_id), AdmitJob(client=command.actor, spec=spec, rows=rows))]
 
 
 def _escrow_released(command: Command, event: EscrowReleased, local: Local, rules: Rules) -> FollowUps:
@@ -118,15 +121,17 @@ def _slashed(command: Command, event: Slashed, local: Local, rules: Rules) -> Fo
     )
     if collected.amount:
         result.append((TREASURY, collected))
-    return [*result, (command.subject, ReviewStanding(reason=event.reason))]
+    review = (command.subject, ReviewStanding(reason=event.reason))
+    return [*result, review, *worker_policies.stake_changed(command, event, local, rules)]
 
 
 def _unstake_requested(command: Command, event: UnstakeRequested, local: Local, rules: Rules) -> FollowUps:
-    return [(command.subject, ReviewStanding(reason="unstake"))]
+    review = (command.subject, ReviewStanding(reason="unstake"))
+    return [review, *worker_policies.stake_changed(command, event, local, rules)]
 
 
 def _job_matched(command: Command, event: JobMatched, local: Local, rules: Rules) -> FollowUps:
-    return [(job_subject(event.job_id), AssignJob(attempt=event.attempt, worker=event.worker))]
+    return [(job_subject(event.job_id), AssignJob(attempt=event.attempt, worker=event.worker, cost=event.price))]
 
 
 def _proof_generated(command: Command, event: ProofGenerated, local: Local, rules: Rules) -> FollowUps:
@@ -204,6 +209,7 @@ _POLICIES: dict[type[EventBody], Policy] = {
     EscrowLocked: _escrow_locked,
     EscrowReleased: _escrow_released,
     Slashed: _slashed,
+    Staked: worker_policies.stake_changed,
     UnstakeRequested: _unstake_requested,
     JobMatched: _job_matched,
     ProofGenerated: _proof_generated,

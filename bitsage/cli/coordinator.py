@@ -152,6 +152,19 @@ def submit_job(
         Path | None, typer.Option("--input", metavar="FILE.json", help="The whole input, of any job type.")
     ] = None,
     max_cost: Annotated[str, typer.Option("--max-cost", metavar="SAGE", help="Most that the job may cost.")] = "10",
+    min_cost: Annotated[
+        str | None,
+        typer.Option("--min-cost", metavar="SAGE", help="Price at the start of --ramp; it rises to --max-cost."),
+    ] = None,
+    ramp: Annotated[str | None, typer.Option("--ramp", help="How long the price rises: 90s, 30m, 2h.")] = None,
+    ramp_after: Annotated[str | None, typer.Option("--ramp-after", help="When it begins to; default: at once.")] = None,
+    lock_timeout: Annotated[
+        str | None, typer.Option("--lock-timeout", help="Time in which a worker begins or declines: 10s, 1m.")
+    ] = None,
+    collateral: Annotated[
+        str,
+        typer.Option("--collateral", metavar="SAGE", help="Stake a worker loses at least when it does not deliver."),
+    ] = "0",
     tier: Annotated[str, typer.Option("--tier", metavar="TIER|MODEL", help="Least GPU tier; default: any.")] = "",
     priority: Annotated[int, typer.Option("--priority", help="0 to 10; higher comes first.")] = 0,
     deadline: Annotated[str, typer.Option("--deadline", help="30m, 2h, 3d or an ISO 8601 time.")] = "1h",
@@ -183,6 +196,11 @@ def submit_job(
         tier=tier,
         priority=priority,
         deadline=deadline,
+        min_cost=min_cost,
+        ramp=ramp,
+        ramp_after=ramp_after,
+        lock_timeout=lock_timeout,
+        collateral=collateral,
     )
     spec = wish.spec(now_ms())
     # Before a wallet is made: no wallet is left behind by a command that could not do anything.
