@@ -53,7 +53,8 @@ class Crew:
         for worker in self.workers:
             worker.hear(envelope, body)
         found = self.open_jobs.fold(record, envelope, body)
-        if isinstance(body, JobAssigned) and (worker := self._by_account.get(body.worker)) is not None:
+        mine = self._by_account.get(body.worker) if isinstance(body, JobAssigned) else None
+        if mine is not None:
             # Only whom it concerns: fifty threads that look at every event would do nothing else.
-            worker.wake.set()
+            mine.wake.set()
         return found
