@@ -4,12 +4,11 @@ import blake3
 
 from bitsage.obelysk import CountedJob, JobInputInvalid, JobTypeFailed, UnknownJobType, failures_named, get_job_type
 from bitsage.privacy import verify_claim, verify_key_proof, verify_payment
+from bitsage.processors.benchmark import ROWS_MAX
 from bitsage.processors.model import PaymentContext
 
 from .jobwork import request_of
 
-#: More than any proof has: a plug-in's number must fit into an event.
-_MOST_ROWS = 1 << 40
 _COMMITMENT = b"bitsage proof commitment v1"
 
 
@@ -40,7 +39,7 @@ class ProductChecks:
                 rows = found.rows(request_of(found, job_input)) if isinstance(found, CountedJob) else 1
         except (JobInputInvalid, UnknownJobType, JobTypeFailed, MemoryError):
             return 1
-        return min(max(rows, 1), _MOST_ROWS) if type(rows) is int else 1
+        return min(max(rows, 1), ROWS_MAX) if type(rows) is int else 1
 
     def key_proof(self, payment_key: bytes, key_proof: bytes, worker: bytes) -> bool:
         """Whether the proof shows knowledge of the payment key's secret, bound to the worker's address."""

@@ -4,6 +4,8 @@ NodeError
 |-- NotConfigured     a setting or key that a process needs is missing
 |-- StateDivergence   the log does not continue the state that was folded from it
 |-- CommandRefused    the network answered a command with a rejection (code: the event's reason)
+|-- StatementRefused  a validator's bridge refused a request that no other would take either
+|-- ValidatorsUnreachable   none of the validators that were asked gave a usable answer
 `-- AnswerTimeout     no answer to a command came in time; the command may still be answered later
 """
 
@@ -38,3 +40,15 @@ class AnswerTimeout(NodeError):
     """No answer to a command came in time; the command may still be answered later."""
 
     code = "answer_timeout"
+
+
+class StatementRefused(NodeError):
+    """A validator's bridge refused a request that no other would take either."""
+
+    code = "statement_refused"
+
+
+class ValidatorsUnreachable(NodeError):
+    """None of the validators that were asked over HTTP gave a usable answer."""
+
+    code = "validators_unreachable"

@@ -37,6 +37,8 @@ class Payer:
     folder: Path
     due: dict[str, PaymentDue] = field(default_factory=dict)
     _sent: dict[str, float] = field(default_factory=dict)
+    #: id of a command that was sent and not answered -> its job, for the log
+    _asked: dict[bytes, str] = field(default_factory=dict)
 
     def run(self, stop: threading.Event) -> None:
         """Encrypt until `stop` is set."""
@@ -55,9 +57,9 @@ class Payer:
             now = time.monotonic()
             for group in [g for g in self.due if now - self._sent.get(g, -_REPEAT_S) >= _REPEAT_S]:
                 due = self.due[group]
-                producer.send(
-                    self.signer.sign(account_subject(due.worker), encrypt(due), correlation=due.job_id).record
-                )
+                asked = self.signer.sign(account_subject(due.worker), encrypt(due), correlation=due.job_id)
+                self._asked[asked.envelope.id] = due.job_id.hex()
+                producer.send(asked.record)
                 self._sent[group] = now
                 logger.info("payment_encrypted", job=due.job_id.hex())
 
@@ -68,6 +70,7 @@ class Payer:
 
     def fold(self, record: Record, envelope: EventEnvelope, body: EventBody) -> tuple[str, Keep]:
         """Keep what is due and not paid."""
+        job = self._asked.pop(envelope.cause, None)
         if isinstance(body, PaymentDue):
             group = _group(body)
             self.due[group] = body
@@ -78,7 +81,7 @@ class Payer:
             self._sent.pop(group, None)
             return group, Keep.DONE
         if isinstance(body, CommandRejected) and body.command == "PayWorker":
-            logger.warning("payment_refused", subject=envelope.subject, reason=body.reason)
+            logger.warning("payment_refused", job=job, subject=envelope.subject, reason=body.reason)
         return envelope.subject, Keep.IGNORE
 
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import structlog
 
-from bitsage.processors.kernel import Key, Streams, fold
+from bitsage.processors.kernel import Streams, fold
 from bitsage.streams.envelope import chain_hash
 from bitsage.streams.log import Log, Record
 from bitsage.streams.seal import SealCheck
@@ -21,13 +20,6 @@ _BATCH = 2_000
 log = structlog.get_logger(__name__)
 
 
-class Recovered(NamedTuple):
-    """What a recovery did: where each output topic (without prefix) now stands, and the streams that the cache lacks."""
-
-    positions: dict[tuple[str, int], int]
-    changed: list[Key]
-
-
 @dataclass(slots=True)
 class Recovery:
     """Brings `streams` up to the committed end of one partition's output topics."""
@@ -37,8 +29,8 @@ class Recovery:
     cache: StateCache | None = None
     progress: Callable[[str, int, int], None] | None = None
 
-    def recover(self, partition: int, streams: Streams) -> Recovered:
-        """Fold partition `partition`.
+    def recover(self, partition: int, streams: Streams) -> dict[tuple[str, int], int]:
+        """Fold partition `partition`; (topic without prefix, partition) -> the offset that it now stands at.
 
         Raises:
             StateDivergence: the log itself has a gap in a subject's sequence.
@@ -76,7 +68,7 @@ class Recovery:
 
     def _catch_up(
         self, partition: int, streams: Streams, start: dict[str, int], ends: dict[tuple[str, int], int]
-    ) -> Recovered:
+    ) -> dict[tuple[str, int], int]:
         positions = {(topic_name(topic), partition): offset for topic, offset in start.items()}
         # Opened after the ends are settled, so that it reads as far as they are.
         reader = self.log.reader(positions, follow=False)
@@ -91,8 +83,15 @@ class Recovery:
                     self.progress(f"partition {partition}", done, total)
         finally:
             reader.close()
+        return self._keep(partition, streams, ends)
+
+    def _keep(self, partition: int, streams: Streams, ends: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+        """Commit what was folded, and cache it: the next save moves the cache's positions past these events."""
         changed = streams.commit()
-        return Recovered({(topic, partition): ends[topic_name(topic), partition] for topic in OUTPUT_TOPICS}, changed)
+        positions = {(topic, partition): ends[topic_name(topic), partition] for topic in OUTPUT_TOPICS}
+        if self.cache is not None:
+            self.cache.save(((partition, (t, s), streams.get(t, s)) for t, s in changed), positions)
+        return positions
 
     def fold_record(self, record: Record, streams: Streams) -> bool:
         """Fold one output record; False when it is no event of ours or already folded.

@@ -3,6 +3,8 @@
 from bitsage.schemas.commands import (
     ClaimPayment,
     CreateWallet,
+    FileDispute,
+    GrantRestitution,
     GrantReward,
     OwePayment,
     PayWorker,
@@ -10,6 +12,8 @@ from bitsage.schemas.commands import (
     ReleaseEscrow,
     RequestTokens,
     RequestUnstake,
+    RestoreStake,
+    SettleBond,
     SlashStake,
     StakeTokens,
     SubmitJob,
@@ -17,7 +21,7 @@ from bitsage.schemas.commands import (
 )
 from bitsage.schemas.types import EventBody
 
-from . import escrow, payments, slashing, stake, wallet
+from . import bonds, escrow, payments, slashing, stake, wallet
 from .account_state import Account, evolve
 from .model import Command, Local, Rules
 from .refusal import rejected
@@ -38,6 +42,8 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
             return escrow.decide(local, command, rules)
         case OwePayment() | PayWorker() | ClaimPayment():
             return payments.decide(local, command, rules)
+        case FileDispute() | SettleBond() | RestoreStake() | GrantRestitution():
+            return bonds.decide(local, command, rules)
     return rejected(command, "wrong_subject")
 
 

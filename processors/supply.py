@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bitsage.schemas.commands import CollectFees, GrantReward, OwePayment
+from bitsage.schemas.commands import CollectFees, GrantRestitution, GrantReward, OwePayment
 from bitsage.schemas.types import CommandBody
 
 from .account_state import Account
@@ -10,10 +10,11 @@ from .treasury_state import Treasury
 
 
 def holdings(state: Account) -> int:
-    """Everything that belongs to the account, in base units: balance, stake, escrows, unclaimed payments."""
+    """Everything that belongs to the account, in base units: balance, stake, escrows, unclaimed payments, bonds."""
     escrows = sum(state.escrows.values())
     payments = sum(payment.amount for payment in state.payments.values())
-    return state.balance + state.stake + state.unstaking + escrows + payments
+    bonds = sum(bond.amount for bond in state.bonds.values())
+    return state.balance + state.stake + state.unstaking + escrows + payments + bonds
 
 
 def taken_in(state: Treasury) -> int:
@@ -23,7 +24,8 @@ def taken_in(state: Treasury) -> int:
 
 def in_flight(undelivered: Iterable[CommandBody]) -> int:
     """What left one account and waits in a command to be booked in another; base units."""
-    return sum(body.amount for body in undelivered if isinstance(body, OwePayment | GrantReward | CollectFees))
+    moving = OwePayment | GrantReward | CollectFees | GrantRestitution
+    return sum(body.amount for body in undelivered if isinstance(body, moving))
 
 
 def is_conserved(accounts: Iterable[Account], treasury: Treasury, undelivered: Iterable[CommandBody]) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from bitsage.schemas.events import FeesDistributed
+from bitsage.schemas.events import FeesDistributed, RestitutionPaid
 from bitsage.schemas.types import EventBody
 
 from .marks import mark
@@ -11,7 +11,7 @@ from .sorted_map import SortedMap
 
 @dataclass(frozen=True, slots=True)
 class Treasury:
-    """Base units: destroyed, kept, set aside for stakers. `marks`: the incomes booked, each once."""
+    """Base units: destroyed, kept, set aside for stakers. `marks`: the incomes and restitutions booked, each once."""
 
     burnt: int = 0
     treasury: int = 0
@@ -19,9 +19,14 @@ class Treasury:
     marks: SortedMap[bytes, None] = field(default_factory=SortedMap)
 
 
-def income_mark(source: str, payer: bytes, job_id: bytes, attempt: int) -> bytes:
+def income_mark(source: str, payer: bytes, job_id: bytes, attempt: int, round_: int = 0) -> bytes:
     """What makes an income one income."""
-    return mark("income", source, payer, job_id, attempt)
+    return mark("income", source, payer, job_id, attempt, round_)
+
+
+def outlay_mark(account: bytes, reason: str, job_id: bytes, attempt: int) -> bytes:
+    """What makes a restitution one restitution."""
+    return mark("outlay", account, reason, job_id, attempt)
 
 
 def evolve(state: Treasury, body: EventBody, at: int) -> Treasury:
@@ -33,6 +38,9 @@ def evolve(state: Treasury, body: EventBody, at: int) -> Treasury:
                 burnt=state.burnt + body.burnt,
                 treasury=state.treasury + body.treasury,
                 stakers=state.stakers + body.stakers,
-                marks=state.marks.set(income_mark(source, payer, job_id, attempt), None),
+                marks=state.marks.set(income_mark(source, payer, job_id, attempt, body.round), None),
             )
+        case RestitutionPaid(account=account, amount=amount, reason=reason, job_id=job_id, attempt=attempt):
+            marks = state.marks.set(outlay_mark(account, reason, job_id, attempt), None)
+            return replace(state, treasury=state.treasury - amount, marks=marks)
     return state

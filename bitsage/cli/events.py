@@ -11,7 +11,7 @@ from ..amounts import in_sage
 
 #: Fields of 32 bytes that are account addresses; the others are hashes.
 _ACCOUNTS = frozenset({"worker", "client", "validator", "validators", "address", "reporter", "payer", "slashed"})
-_ACCOUNTS |= {"excluded", "contrary"}
+_ACCOUNTS |= {"excluded", "contrary", "disputer", "account", "wrong", "wronged", "beneficiary"}
 _MAX_HEX_BYTES = 256
 #: What a line shows of each event besides the job; what is not listed shows its short fields.
 _SHOWN: dict[str, tuple[str, ...]] = {
@@ -111,7 +111,8 @@ def brief(body: EventBody) -> str:
     parts = []
     for name in names:
         value = getattr(body, name)
-        text = f"{in_sage(value)} SAGE" if name in amounts and value is not None else _short(name, value)
+        unit = " gas" if name == "gas_amount" else " SAGE"
+        text = f"{in_sage(value)}{unit}" if name in amounts and value is not None else _short(name, value)
         if text:
             parts.append(f"{name}={text}")
     return " ".join(parts)
