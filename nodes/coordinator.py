@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from bitsage.projections import MODELS, ProjectionRunner
+from bitsage.schemas.commands import COMMANDS
 from bitsage.streams.codec import decode_command
 from bitsage.streams.errors import Undecodable
 from bitsage.streams.log import Log, Record
@@ -32,7 +33,8 @@ from .signing import CommandSigner
 from .timer import Timer
 
 GROUP = "bitsage-coordinator"
-_JUDGEMENT = frozenset({"CastVote", "OpenTally", "CloseTally"})
+#: Everything that the decider of votes answers: tallies and disputes.
+_JUDGEMENT = frozenset(name for name, rule in COMMANDS.items() if rule.topic == "votes")
 logger = structlog.get_logger(__name__)
 
 
@@ -120,7 +122,7 @@ class Coordinator:
 
 
 def is_judgement(record: Record) -> bool:
-    """Whether a record is a vote or opens or closes a tally: those are decided whatever waits under their key."""
+    """Whether a record is a vote, or opens or closes a tally or a dispute: those are decided whatever waits under their key."""
     try:
         return decode_command(record.value).envelope.type in _JUDGEMENT
     except Undecodable:
