@@ -30,11 +30,11 @@ def run(home: Path, *words: str) -> tuple[int, dict[str, Any], str]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_hundred_jobs_with_kills_lose_double_and_mint_nothing(tmp_path: Path) -> None:
-    """Three brokers; the leader of a partition, a coordinator, a validator and ten workers die in the middle, one stalls."""
+    """A coordinator, a validator and ten workers die in the middle, and a coordinator stalls."""
     code, report, said = run(
         tmp_path / "home",
-        *("--workers", "20", "--jobs", "100", "--crews", "2", "--coordinators", "2", "--brokers", "3"),
-        *("--kill-coordinator", "20%", "--kill-broker", "35%", "--kill-worker", "50%", "--kill-validator", "65%"),
+        *("--workers", "20", "--jobs", "100", "--crews", "2", "--coordinators", "2"),
+        *("--kill-coordinator", "20%", "--kill-worker", "50%", "--kill-validator", "65%"),
         *("--pause", "coordinator@80%:8"),
     )
     assert code == 0, said
@@ -42,7 +42,7 @@ def test_a_hundred_jobs_with_kills_lose_double_and_mint_nothing(tmp_path: Path) 
     assert (report["events_lost"], report["double_answers"], report["double_payments"]) == (0, 0, 0)
     assert report["supply_conserved"]
     assert sum(report["jobs"].values()) == 100
-    assert len(report["chaos"]) == 5
+    assert len(report["chaos"]) == 4
     page = (tmp_path / "home" / "report.html").read_text()
     assert page.count("<svg") == 4
     assert "nothing lost, doubled or minted" in page
