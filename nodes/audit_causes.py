@@ -34,7 +34,7 @@ from bitsage.schemas.events import (
     VoteRejected,
 )
 
-from . import audit_benchmarks
+from . import audit_amounts, audit_benchmarks
 from .audit_disputes import DISPUTE_RULES, found_invalid, is_malicious, voted_contrary
 from .audit_trails import JobTrail, Trails, Where
 from .network import Network
@@ -183,7 +183,9 @@ def _assigned(audit: CauseAudit, trail: JobTrail, subject: str, body: JobAssigne
     chosen = [e for _, e in trail.of(JobMatched) if (e.attempt, e.worker) == (body.attempt, body.worker)]
     if not chosen:
         return "the market did not choose this worker"
-    return None if any(e.price == body.cost for e in chosen) else "the market matched it at another price"
+    if not any(e.price == body.cost for e in chosen):
+        return "the market matched it at another price"
+    return None if audit_amounts.is_priced(audit, trail, body) else "the offer did not pay that at the time"
 
 
 def _completed(audit: CauseAudit, trail: JobTrail, subject: str, body: JobCompleted) -> str | None:
@@ -242,6 +244,8 @@ def _slashed(audit: CauseAudit, trail: JobTrail, subject: str, body: Slashed) ->
     }
     if not found.get(body.reason, False):
         return f"there is no {body.reason}"
+    if not audit_amounts.is_share(audit, trail, subject, body):
+        return "it is not the share of the table"
     once = audit.once("slash", subject, body.reason, body.job_id, body.attempt, body.round)
     return None if once else "it is taken twice"
 

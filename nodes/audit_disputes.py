@@ -62,7 +62,10 @@ def is_malicious(audit: "CauseAudit", subject: str, body: Slashed) -> bool:
 def _returned(audit: "CauseAudit", trail: JobTrail, subject: str, body: BondReturned) -> str | None:
     if (wrong := _settled(audit, trail, subject, body)) is not None:
         return wrong
-    if body.outcome in trail.refused or _verdict(trail, subject, body.attempt, body.outcome) in ("overturned", "expired"):
+    if body.outcome in trail.refused or _verdict(trail, subject, body.attempt, body.outcome) in (
+        "overturned",
+        "expired",
+    ):
         return None
     return "no dispute ended so"
 

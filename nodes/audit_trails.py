@@ -24,8 +24,10 @@ from bitsage.schemas.events import (
     RestitutionClaimed,
     RetrialRequested,
     Slashed,
+    Staked,
     TallyOpened,
     TallyRequested,
+    Unstaked,
     ValidatorRegistered,
     ValidatorSetChanged,
     VoteCast,
@@ -69,7 +71,9 @@ class JobTrail:
         """Whether a dispute reversed the decision on the attempt."""
         return any(v.attempt == attempt and v.outcome == "overturned" for _, v in self.verdicts)
 
-    #: (event, attempt) -> when, of what a rate is measured between
+    #: attempt -> price -> when the market named it (ms)
+    prices: dict[int, dict[int, int]] = field(default_factory=dict)
+    #: (event, attempt) -> when, of what a rate is measured between; a submission has attempt 0
     times: dict[tuple[str, int], int] = field(default_factory=dict)
 
     #: (account, attempt) -> the bonds that it left in disputes; why disputes were not admitted
@@ -113,6 +117,9 @@ class Trails:
     #: (subject, job id, attempt, round) of a slash for malice -> the times of the proofs voted down before it
     malice: dict[tuple[str, bytes, int, int], list[int]] = field(default_factory=dict)
     _faults: dict[str, list[tuple[int, bytes, int]]] = field(default_factory=dict)
+    #: (subject, reason, job id, attempt, round) of a slash -> the stake before it, what was being unlocked included
+    at_stake: dict[tuple[str, str, bytes, int, int], int] = field(default_factory=dict)
+    _stakes: dict[str, int] = field(default_factory=dict)
     #: subject -> benchmarks that it registered; the flag: upheld against a doubt
     benchmarks: dict[str, set[tuple[str, int, int, bool]]] = field(default_factory=dict)
 
@@ -126,6 +133,13 @@ class Trails:
             case WorkerRegistered():
                 claims = {(c.job_type, c.rows, c.ms, c.job_type in body.insisted) for c in body.benchmarks}
                 self.benchmarks.setdefault(envelope.subject, set()).update(claims)
+            case JobSubmitted():
+                self._of(body.job_id).times[envelope.type, 0] = envelope.at
+            case JobQueued() | PriceRaised() if envelope.subject == NETWORK:
+                self._of(body.job_id).prices.setdefault(body.attempt, {}).setdefault(body.price, envelope.at)
+            case Staked() | Unstaked():
+                paid_in = body.amount if isinstance(body, Staked) else -body.amount
+                self._stakes[envelope.subject] = self._stakes.get(envelope.subject, 0) + paid_in
             case JobAssigned() | JobStarted() | ProofGenerated():
                 self._of(body.job_id).times[envelope.type, body.attempt] = envelope.at
             case WorkerWentOffline(reason=reason) | WorkerDeparted(reason=reason):
@@ -155,6 +169,10 @@ class Trails:
     def _fault(self, envelope: EventEnvelope, body: Slashed | RestitutionClaimed) -> None:
         """Count as `account_state` does: an account's events stand in one partition, so they come in their order."""
         subject, known = envelope.subject, self._faults.setdefault(envelope.subject, [])
+        if isinstance(body, Slashed):
+            total = self._stakes.get(subject, 0)
+            self.at_stake[subject, body.reason, body.job_id, body.attempt, body.round] = total
+            self._stakes[subject] = total - body.amount
         match body:
             case Slashed(reason="invalid_proof"):
                 known.append((envelope.at, body.job_id, body.attempt))

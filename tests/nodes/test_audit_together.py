@@ -1,5 +1,6 @@
 """The audit against a log in which rules of several rooms meet: forgeries past expired commands, and what only costs time."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ from bitsage.processors.model import account_subject
 from bitsage.schemas import events as e
 from bitsage.schemas.parameters import Parameters
 from bitsage.schemas.types import EventBody
-from tests.nodes.test_audit_benchmarks import Story
+from tests.nodes.test_audit_benchmarks import SPEC, Story, never
 
 CLIENT, JOB = b"\x0c" * 32, b"\x77" * 16
 SUBJECT = account_subject(CLIENT)
@@ -98,3 +99,29 @@ def test_a_job_that_many_name_does_not_hold_the_audit_up() -> None:
 
 def test_the_start_of_an_offer_with_a_lock_time_measures_nothing() -> None:
     assert "RateMeasured" in Story(True, JobAssigned={"lock_until": 9}).findings()
+
+
+@pytest.mark.parametrize("amount", [74, 76, 100])
+def test_a_slash_takes_the_share_of_the_table(amount: int) -> None:
+    assert Story(True).findings() == set()
+    parts = {"amount": amount, "burnt": amount, "treasury": 0, "remaining": 100 - amount}
+    assert Story(True, Slashed=parts).findings() == {"Slashed"}
+    assert Story(True, Staked={"amount": 200}).findings() == {"Slashed"}
+
+
+def test_a_price_is_one_that_the_market_named_at_its_time() -> None:
+    ramp = replace(SPEC, max_cost=100, min_cost=5, ramp_start=1, ramp_ms=1_000)
+
+    def at(when: int) -> Any:
+        def tell(story: Story, subject: str, body: EventBody, _: int) -> None:
+            story.put(subject, body, when)
+
+        return tell
+
+    offer: dict[str, Any] = {"JobSubmitted": {"spec": ramp}, "EscrowLocked": {"amount": 100}}
+    assert Story(True, **offer).findings() == set()
+    assert "JobAssigned" in Story(True, **offer, JobQueued=at(1_001)).findings(), "the maximum was due by then"
+    assert "JobAssigned" in Story(True, **offer, JobQueued={"price": 6}).findings()
+    assert "JobAssigned" in Story(True, JobQueued=never).findings()
+    raised: dict[str, Any] = {"JobMatched": {"price": 100}, "JobAssigned": {"cost": 100}, "JobQueued": {"price": 100}}
+    assert "JobAssigned" in Story(True, **offer, **raised).findings(), "a price that was not yet due"
