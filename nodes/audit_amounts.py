@@ -1,4 +1,4 @@
-"""Whether a price and a slash are as large as the rules say, also where the commands have expired: rules of the audit's causes."""
+"""Whether a price and a slash are as large as the rules say, also where commands have expired: rules of the audit's causes."""
 
 from typing import TYPE_CHECKING
 
