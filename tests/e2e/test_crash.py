@@ -7,48 +7,16 @@ import time
 from pathlib import Path
 
 import pytest
-from crash_network import NETWORK
-from testnetwork import spec
+from crash_network import NETWORK, commands_of
 
 from bitsage.nodes.audit import Verdict, audit
 from bitsage.nodes.audit_events import EventAudit
-from bitsage.nodes.signing import CommandSigner
-from bitsage.processors.model import account_subject, job_subject
-from bitsage.schemas.commands import (
-    CancelJob,
-    CreateWallet,
-    RequestTokens,
-    RequestUnstake,
-    StakeTokens,
-    SubmitJob,
-    WithdrawStake,
-)
-from bitsage.schemas.ids import job_id
-from bitsage.schemas.parameters import SAGE
 from bitsage.streams.kafka_log import KafkaLog
-from bitsage.streams.log import Outgoing
 from bitsage.streams.topics import TOPICS, topic_name
-from bitsage.wallet import Key
 
 ACCOUNTS, KILLS = 1_000, 15
 SUPPORT = Path(__file__).parents[1] / "support"
 COMMANDS = topic_name("commands")
-
-
-def commands_of(n: int) -> tuple[list[Outgoing], list[bytes]]:
-    """20 signed commands of one account, some of which must be refused, and their ids."""
-    key = Key(5_000_000 + n)
-    signer, own = CommandSigner(key, NETWORK.chain_id), account_subject(key.address)
-    bodies = [CreateWallet(), RequestTokens(), CreateWallet(), RequestTokens()]
-    bodies += [StakeTokens(amount=k * 100 * SAGE, tier="consumer") for k in (1, 10, 10, 20, 30, 5)]
-    bodies += [RequestUnstake(amount=500 * SAGE), WithdrawStake(), RequestUnstake(amount=10**9 * SAGE)]
-    prepared = [signer.sign(own, body) for body in bodies]
-    for seed in range(3):
-        asked = signer.sign(own, SubmitJob(spec=spec(seed=seed, cost=100)))
-        prepared.append(asked)
-        prepared.append(signer.sign(job_subject(job_id(key.address, asked.envelope.id)), CancelJob()))
-    prepared.append(signer.sign(own, SubmitJob(spec=spec(cost=10**8))))
-    return [p.record for p in prepared], [p.envelope.id for p in prepared]
 
 
 def start(bootstrap: str, folder: Path) -> subprocess.Popen[bytes]:
