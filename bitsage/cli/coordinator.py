@@ -290,37 +290,13 @@ def verify_proof(
 
     With --via the proofs go to validators' bridges instead, whose verdicts are signed (docs/bridge.md).
     """
-    from .events import body_document, place
-    from .jobs import check_proofs
+    from .verdicts import verify_elsewhere, verify_here
 
     job_id = job_bytes(job)
     if via is not None:
-        from .verdicts import verify_elsewhere
-
         verify_elsewhere(job_id, via, trust or [], as_json)
-        return
-    with onlooker() as client:
-        checked = check_proofs(client, job_id)
-    if as_json:
-        proofs = [
-            {
-                **body_document(c.proof.body),
-                "valid": c.valid,
-                "reason": c.reason,
-                "decision": c.decision,
-                "verify_seconds": round(c.seconds, 3),
-                "place": place(c.proof),
-            }
-            for c in checked
-        ]
-        output.emit_json({"job_id": job_id.hex(), "valid": checked[-1].valid, "proofs": proofs})
     else:
-        for c in checked:
-            verdict = "valid" if c.valid else f"not valid ({c.reason})"
-            decision = f"; the validators decided: {c.decision}" if c.decision else ""
-            output.say(f"proof at {place(c.proof)}: {verdict}, verified in {c.seconds:.2f} s{decision}")
-    if not checked[-1].valid:
-        raise typer.Exit(REFUSED)
+        verify_here(job_id, as_json)
 
 
 @app.command("list-jobs", epilog="Example: sage-coordinator list-jobs --state paid")
