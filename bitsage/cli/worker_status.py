@@ -1,6 +1,5 @@
 """`sage-worker status`: the worker as the network sees it."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from bitsage.amounts import in_sage
@@ -8,6 +7,7 @@ from bitsage.wallet import parse_address
 
 from . import output
 from .context import onlooker, wallet_name
+from .moments import moment
 from .options import AsJson, Name
 
 
@@ -67,7 +67,7 @@ def _verdict(account: str, tier: str) -> dict[str, Any]:
 def _verdict_line(verdict: dict[str, Any]) -> str:
     match verdict["answer"]:
         case "valid":
-            until = datetime.fromtimestamp(verdict["until"] / 1000, UTC).isoformat(timespec="seconds")
+            until = moment(verdict["until"])
             return f"valid: {in_sage(int(verdict['amount']))} SAGE, none of it can leave before {until}"
         case "unlocked":
             return "unlocked: too much of the stake is being taken out to count; no jobs come"
