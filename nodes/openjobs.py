@@ -92,7 +92,8 @@ class OpenJobs:
             self._over.add(job_id)
             return group, Keep.DONE
         # What is no part of an attempt's life must not bring a job back that this node never knew, or has forgotten.
-        if job_id in self._over or not isinstance(body, _LIFE):
+        raised = isinstance(body, PriceRaised) and job_id in self.jobs
+        if job_id in self._over or not (raised or isinstance(body, _LIFE)):
             return group, Keep.IGNORE
         late = record.timestamp - envelope.at
         return group, self._fold_open(self.jobs.setdefault(job_id, OpenJob(job_id)), body, late)

@@ -26,7 +26,7 @@ from .disputes import PART, consequences
 from .model import NETWORK, TREASURY, Command, Local, Rules, account_subject, job_subject
 from .payments import worker_address
 from .penalty import passed_on
-from .views import market, votes
+from .views import job, market, votes
 
 FollowUps = list[tuple[str, CommandBody]]
 
@@ -89,8 +89,15 @@ def resolved(command: Command, event: DisputeResolved, local: Local, rules: Rule
     record = "dispute_won" if event.outcome == "overturned" else "dispute_lost"
     result.append((disputer, AdjustReputation(reason=record, job_id=job_id, attempt=attempt)))
     if event.outcome == "overturned" and dispute.decision == "approved":
+        spec = job(local).spec
         slash = SlashStake(
-            reason="invalid_proof", job_id=job_id, attempt=attempt, reporter=event.disputer, round=event.round
+            reason="invalid_proof",
+            job_id=job_id,
+            attempt=attempt,
+            reporter=event.disputer,
+            round=event.round,
+            # A false proof answers with the job's collateral, whenever it is found out.
+            collateral=0 if spec is None else spec.collateral,
         )
         lost = AdjustReputation(reason="dispute_lost", job_id=job_id, attempt=attempt)
         # The record first: the slash may end the registration that it belongs to.

@@ -71,7 +71,8 @@ def _pay(state: Account, command: Command, body: PayWorker, rules: Rules) -> lis
 def _claim(state: Account, command: Command, body: ClaimPayment, rules: Rules) -> list[EventBody]:
     payment = state.payments.get(body.job_id)
     if payment is None:
-        nonces = range(1, rules.parameters.attempts + 1)
+        # Declined assignments use up numbers of attempts, and none of the attempts.
+        nonces = range(1, rules.parameters.attempts + rules.parameters.declines + 1)
         known = any(payment_mark(body.job_id, nonce) in state.marks for nonce in nonces)
         return rejected(command, "already_claimed" if known else "no_payment")
     if not payment.payment:

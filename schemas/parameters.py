@@ -72,6 +72,7 @@ class Parameters:
             "dispute_lost": -50,
             "dispute_won": 30,
             "inactivity": -5,
+            "lock_timeout": -25,
         }
     )
     failures_until_inactive: int = 3
