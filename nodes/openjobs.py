@@ -66,9 +66,9 @@ class OpenJob:
 
 
 _LIFE = (
-    JobSubmitted, JobQueued, JobAssigned, JobReassigned, JobStarted, ProofGenerated, TallyOpened, ConsensusReached,
-    VoteCast,
-)  # fmt: skip
+    *(JobSubmitted, JobQueued, PriceRaised, JobAssigned, JobReassigned, JobStarted),
+    *(ProofGenerated, TallyOpened, ConsensusReached, VoteCast),
+)
 
 
 class OpenJobs:

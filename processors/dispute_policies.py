@@ -2,10 +2,8 @@
 
 from bitsage.schemas.commands import (
     AdjustReputation,
-    CollectFees,
     EnforceVerdict,
     GrantRestitution,
-    GrantReward,
     OpenDispute,
     PayRestitution,
     RequestRetrial,
@@ -27,6 +25,7 @@ from bitsage.schemas.types import CommandBody
 from .disputes import PART, consequences
 from .model import NETWORK, TREASURY, Command, Local, Rules, account_subject, job_subject
 from .payments import worker_address
+from .penalty import passed_on
 from .views import job, market, votes
 
 FollowUps = list[tuple[str, CommandBody]]
@@ -130,28 +129,7 @@ def enforced(command: Command, event: VerdictEnforced, local: Local, rules: Rule
 
 def forfeited(command: Command, event: BondForfeited, local: Local, rules: Rules) -> FollowUps:
     """The bond's parts go where a slash's parts go."""
-    who = worker_address(command.subject)
-    result: FollowUps = []
-    if event.reporter_amount:
-        reward = GrantReward(
-            amount=event.reporter_amount,
-            slashed=who,
-            reason="dispute_lost",
-            job_id=event.job_id,
-            attempt=event.attempt,
-        )
-        result.append((account_subject(event.reporter), reward))
-    collected = CollectFees(
-        job_id=event.job_id,
-        attempt=event.attempt,
-        payer=who,
-        source="dispute_lost",
-        amount=event.burnt + event.treasury,
-        burnt=event.burnt,
-        treasury=event.treasury,
-        stakers=0,
-    )
-    return [*result, *([(TREASURY, collected)] if collected.amount else [])]
+    return passed_on(command.subject, event, "dispute_lost")
 
 
 def restitution_claimed(command: Command, event: RestitutionClaimed, local: Local, rules: Rules) -> FollowUps:
