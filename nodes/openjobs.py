@@ -66,7 +66,7 @@ class OpenJob:
 
 
 _LIFE = (
-    *(JobSubmitted, JobQueued, PriceRaised, JobAssigned, JobReassigned, JobStarted),
+    *(JobSubmitted, JobQueued, JobAssigned, JobReassigned, JobStarted),
     *(ProofGenerated, TallyOpened, ConsensusReached, VoteCast),
 )
 
