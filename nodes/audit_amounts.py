@@ -1,4 +1,4 @@
-"""Whether a price and a slash are as large as the rules say, also where commands have expired: rules of the audit's causes."""
+"""Rules of the audit's causes: a price and a slash are as large as the network's numbers say, with or without the commands."""
 
 from typing import TYPE_CHECKING
 

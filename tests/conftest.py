@@ -1,6 +1,9 @@
 """What tests of several rooms share: a real broker for the session, and empty topics for a test."""
 
+import os
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -25,9 +28,24 @@ def delete_topics(kafka: LocalKafka) -> None:
         wait_for(lambda: not describe_topics(settings), "the topics are still there")
 
 
+def in_a_container() -> Iterator[Any]:
+    """A broker of Confluent's image, for machines with a Docker engine; only its `bootstrap` is used."""
+    from testcontainers.community.kafka import KafkaContainer
+
+    broker = KafkaContainer().with_kraft()
+    for name in ("REPLICATION_FACTOR", "MIN_ISR"):
+        broker.with_env(f"KAFKA_TRANSACTION_STATE_LOG_{name}", "1")
+    broker.with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
+    with broker as started:
+        yield SimpleNamespace(bootstrap=started.get_bootstrap_server())
+
+
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
-    """A running local broker; its topics are not made."""
+    """A running broker, the local one or (`SAGE_TEST_BROKER=docker`) one in a container; its topics are not made."""
+    if os.environ.get("SAGE_TEST_BROKER", "local") == "docker":
+        yield from in_a_container()
+        return
     with LocalKafka(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
 
