@@ -21,8 +21,11 @@ from bitsage.schemas.events import (
     JobStarted,
     JobSubmitted,
 )
+from bitsage.schemas.hidden_commands import SharePrice
+from bitsage.schemas.hidden_events import PriceShared
 from bitsage.schemas.types import EventBody
 
+from .hidden import price_context
 from .job_state import Job, evolve
 from .model import Command, Local, Rules
 from .refusal import rejected
@@ -37,10 +40,10 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
     """The events that answer a command to a job."""
     state = job(local)
     match command.body:
-        case AdmitJob(client=client, spec=spec):
+        case AdmitJob(client=client, spec=spec, price=price):
             if state.status != "unknown":
                 return rejected(command, "job_exists")
-            return [JobSubmitted(job_id=bytes.fromhex(command.subject), client=client, spec=spec)]
+            return [JobSubmitted(job_id=bytes.fromhex(command.subject), client=client, spec=spec, price=price)]
         case body if state.status == "unknown":
             return rejected(command, "unknown_job")
         case body if state.over:
@@ -51,6 +54,8 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
             return _by_worker(state, local, command, attempt, rules)
         case CancelJob():
             return _cancel(state, local, command)
+        case SharePrice() as body:
+            return _share(state, command, body, rules)
         case TimeoutElapsed() as body:
             return _time_out(state, local, command, body, rules)
         case SettleAttempt() as body:
@@ -134,6 +139,34 @@ def _time_out(state: Job, local: Local, command: Command, body: TimeoutElapsed, 
         case "worker_offline" if state.held:
             return [_ended(state, command.at, "worker_offline", rules)]
     return rejected(command, "not_due")
+
+
+def _share(state: Job, command: Command, body: SharePrice, rules: Rules) -> list[EventBody]:
+    if not state.held or (body.attempt, body.worker) != (state.attempt, state.worker):
+        return rejected(command, "wrong_attempt")
+    if state.shared == state.attempt:
+        return rejected(command, "already_shared")
+    ciphertext = None
+    if state.price:
+        ciphertext = rules.checks.reencryption(
+            body.proof,
+            ciphertext=state.price,
+            key=rules.escrow_key,
+            recipients=[body.payment_key],
+            context=price_context(rules, state.job_id, state.attempt, state.worker),
+        )
+    if ciphertext is None:
+        return rejected(command, "price_invalid")
+    return [
+        PriceShared(
+            job_id=state.job_id,
+            attempt=state.attempt,
+            worker=state.worker,
+            payment_key=body.payment_key,
+            proof=body.proof,
+            ciphertext=ciphertext,
+        )
+    ]
 
 
 def _settle(state: Job, local: Local, command: Command, body: SettleAttempt, rules: Rules) -> list[EventBody]:

@@ -47,9 +47,12 @@ from bitsage.schemas.events import (
     WorkerReturned,
     WorkerWentOffline,
 )
+from bitsage.schemas.hidden_commands import CreditTransfer, ReturnTransfer
+from bitsage.schemas.hidden_events import TransferBounced, TransferSent
 from bitsage.schemas.types import CommandBody, EventBody
 
 from . import job_policies, worker_policies
+from .hidden import ESCROW, SENDER, handle, shares
 from .model import NETWORK, TREASURY, Command, Local, Rules, account_subject, job_subject
 from .payments import worker_address
 from .registration import VALIDATORS_FULL
@@ -67,7 +70,8 @@ def follow_ups(command: Command, event: EventBody, local: Local, rules: Rules) -
 
 def _escrow_locked(command: Command, event: EscrowLocked, local: Local, rules: Rules) -> FollowUps:
     assert isinstance(command.body, SubmitJob)
-    return [(job_subject(event.job_id), AdmitJob(client=command.actor, spec=command.body.spec))]
+    price = handle(event.ciphertext, ESCROW) if event.ciphertext else b""
+    return [(job_subject(event.job_id), AdmitJob(client=command.actor, spec=command.body.spec, price=price))]
 
 
 def _escrow_released(command: Command, event: EscrowReleased, local: Local, rules: Rules) -> FollowUps:
@@ -79,6 +83,7 @@ def _escrow_released(command: Command, event: EscrowReleased, local: Local, rule
         amount=event.worker_amount,
         proof_commitment=event.proof_commitment,
         payment_nonce=event.payment_nonce,
+        ciphertext=event.ciphertext,
     )
     collected = CollectFees(
         job_id=event.job_id,
@@ -90,8 +95,32 @@ def _escrow_released(command: Command, event: EscrowReleased, local: Local, rule
         treasury=treasury,
         # The stakers' part takes what rounding leaves.
         stakers=fee - burnt - treasury,
+        ciphertext=event.ciphertext,
     )
-    return [(account_subject(event.worker), owed), *([(TREASURY, collected)] if fee else [])]
+    taken = shares(parameters).protocol if event.ciphertext else fee
+    return [(account_subject(event.worker), owed), *([(TREASURY, collected)] if taken else [])]
+
+
+def _transfer_sent(command: Command, event: TransferSent, local: Local, rules: Rules) -> FollowUps:
+    credit = CreditTransfer(
+        sender=worker_address(command.subject),
+        transfer_sequence=event.sequence,
+        recipient_key=event.recipient_key,
+        # Without an auditor's handle, which stays with the event.
+        ciphertext=event.ciphertext[: 3 * 64],
+    )
+    return [(account_subject(event.recipient), credit)]
+
+
+def _transfer_bounced(command: Command, event: TransferBounced, local: Local, rules: Rules) -> FollowUps:
+    credit = command.body
+    assert isinstance(credit, CreditTransfer)
+    back = ReturnTransfer(
+        recipient=worker_address(command.subject),
+        transfer_sequence=event.transfer_sequence,
+        ciphertext=handle(credit.ciphertext, SENDER),
+    )
+    return [(account_subject(event.sender), back)]
 
 
 def _slashed(command: Command, event: Slashed, local: Local, rules: Rules) -> FollowUps:
@@ -203,6 +232,8 @@ def _rejected(command: Command, event: CommandRejected, local: Local, rules: Rul
 _POLICIES: dict[type[EventBody], Policy] = {
     EscrowLocked: _escrow_locked,
     EscrowReleased: _escrow_released,
+    TransferSent: _transfer_sent,
+    TransferBounced: _transfer_bounced,
     Slashed: _slashed,
     UnstakeRequested: _unstake_requested,
     JobMatched: _job_matched,

@@ -10,10 +10,13 @@ from .treasury_state import Treasury
 
 
 def holdings(state: Account) -> int:
-    """Everything that belongs to the account, in base units: balance, stake, escrows, unclaimed payments."""
+    """Everything public that belongs to the account, in base units: balance, stake, escrows, payments that are due.
+
+    What went into hidden form from here (`Account.hidden`) counts too: over all accounts it is what is hidden.
+    """
     escrows = sum(state.escrows.values())
-    payments = sum(payment.amount for payment in state.payments.values())
-    return state.balance + state.stake + state.unstaking + escrows + payments
+    payments = sum(payment.amount for payment in state.payments.values() if not payment.credit)
+    return state.balance + state.stake + state.unstaking + escrows + payments + state.hidden
 
 
 def taken_in(state: Treasury) -> int:

@@ -11,12 +11,16 @@ from .sorted_map import SortedMap
 
 @dataclass(frozen=True, slots=True)
 class Treasury:
-    """Base units: destroyed, kept, set aside for stakers. `marks`: the incomes booked, each once."""
+    """Base units: destroyed, kept, set aside for stakers. `marks`: the incomes booked, each once.
+
+    `sealed_fees`: the sum of the sealed prices' units, for the escrow's key. The protocol's parts are multiples of it.
+    """
 
     burnt: int = 0
     treasury: int = 0
     stakers: int = 0
     marks: SortedMap[bytes, None] = field(default_factory=SortedMap)
+    sealed_fees: bytes = b""
 
 
 def income_mark(source: str, payer: bytes, job_id: bytes, attempt: int) -> bytes:
@@ -34,5 +38,6 @@ def evolve(state: Treasury, body: EventBody, at: int) -> Treasury:
                 treasury=state.treasury + body.treasury,
                 stakers=state.stakers + body.stakers,
                 marks=state.marks.set(income_mark(source, payer, job_id, attempt), None),
+                sealed_fees=body.sealed_fees or state.sealed_fees,
             )
     return state

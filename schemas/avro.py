@@ -46,14 +46,16 @@ def _fields(cls: type, named: set[str]) -> list[dict[str, Any]]:
     for field in dataclasses.fields(cls):
         entry: dict[str, Any] = {"name": field.name, "type": _type(hints[field.name], named)}
         if field.default is not dataclasses.MISSING:
-            entry["default"] = _default(field.default)
+            entry["default"] = _default(field.default, entry["type"])
         result.append(entry)
     return result
 
 
-def _default(value: object) -> object:
+def _default(value: object, kind: object) -> object:
     if isinstance(value, bytes):
         return value.decode("latin-1")
+    if kind == "long":
+        return value
     # A decimal's default is its two's complement bytes as a string; only zero is used as one.
     if isinstance(value, int) and not isinstance(value, bool):
         if value != 0:

@@ -9,6 +9,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .events import JobSpec
+from .hidden_commands import (
+    ClaimPayment,
+    CreditTransfer,
+    Deposit,
+    OpenPrivateAccount,
+    ReturnTransfer,
+    SharePrice,
+    Transfer,
+    Withdraw,
+)
 from .types import Amount, Bytes16, Bytes32, CommandBody, Millis
 
 
@@ -45,9 +55,14 @@ class WithdrawStake(CommandBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitJob(CommandBody):
-    """Ask for a job; the subject is the client, so that funds are escrowed where they lie."""
+    """Ask for a job; the subject is the client, so that funds are escrowed where they lie.
+
+    A sealed offer has its price in `transfer`, which is made at the private account's `sequence`.
+    """
 
     spec: JobSpec
+    sequence: int = 0
+    transfer: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +92,7 @@ class OwePayment(CommandBody):
     amount: Amount
     proof_commitment: Bytes32
     payment_nonce: int
+    ciphertext: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +103,6 @@ class PayWorker(CommandBody):
     payment: bytes
     proof_commitment: Bytes32
     payment_nonce: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimPayment(CommandBody):
-    """Open an encrypted payment: `proof` shows that it holds `amount`."""
-
-    job_id: Bytes16
-    amount: Amount
-    proof: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +117,7 @@ class CollectFees(CommandBody):
     burnt: Amount
     treasury: Amount
     stakers: Amount
+    ciphertext: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +255,7 @@ class AdmitJob(CommandBody):
 
     client: Bytes32
     spec: JobSpec
+    price: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,9 +369,11 @@ def _rules() -> dict[str, CommandRule]:
     table: dict[tuple[str, Signer], tuple[type[CommandBody], ...]] = {
         ("accounts", "owner"): (
             CreateWallet, RequestTokens, StakeTokens, RequestUnstake, WithdrawStake, SubmitJob, ClaimPayment,
+            OpenPrivateAccount, Deposit, Withdraw, Transfer,
         ),
         ("accounts", "authority"): (
-            ReleaseEscrow, RefundEscrow, OwePayment, PayWorker, CollectFees, SlashStake, GrantReward,
+            ReleaseEscrow, RefundEscrow, OwePayment, PayWorker, CollectFees, SlashStake, GrantReward, CreditTransfer,
+            ReturnTransfer,
         ),
         ("workers", "owner"): (RegisterWorker, DepartWorker, RegisterValidator, DepartValidator),
         ("workers", "authority"): (
@@ -370,7 +381,7 @@ def _rules() -> dict[str, CommandRule]:
             RequestTally,
         ),
         ("jobs", "anyone"): (StartJob, AbandonJob, CancelJob),
-        ("jobs", "authority"): (AdmitJob, AssignJob, SettleAttempt, TimeoutElapsed),
+        ("jobs", "authority"): (AdmitJob, AssignJob, SettleAttempt, TimeoutElapsed, SharePrice),
         ("proofs", "anyone"): (SubmitProof,),
         ("votes", "anyone"): (CastVote,),
         ("votes", "authority"): (OpenTally, CloseTally),

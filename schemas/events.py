@@ -2,12 +2,26 @@
 
 from dataclasses import dataclass
 
+from .hidden_events import (
+    Deposited,
+    PaymentClaimed,
+    PriceShared,
+    PrivateAccountOpened,
+    TransferBounced,
+    TransferReceived,
+    TransferReturned,
+    TransferSent,
+    Withdrawn,
+)
 from .types import Amount, Bytes16, Bytes32, EventBody, Millis, Rejection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """What a client wants done. `input` is canonical JSON that the job type understands."""
+    """What a client wants done. `input` is canonical JSON that the job type understands.
+
+    `max_cost` is 0 where the offer is sealed: its price is a ciphertext beside the spec.
+    """
 
     job_type: str
     input: str
@@ -104,15 +118,25 @@ class RewardGranted(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EscrowLocked(EventBody):
-    """Funds for a job left the client's balance."""
+    """Funds for a job left the client's balance: `amount`, or for a sealed offer a hidden one.
+
+    `transfer` is the proof, `ciphertext` the price's unit with the handles of client, escrow and any auditor.
+    """
 
     job_id: Bytes16
     amount: Amount
+    transfer: bytes = b""
+    ciphertext: bytes = b""
+    available: bytes = b""
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EscrowReleased(EventBody):
-    """An approved job's escrow was divided; the parts and `refund` add up to what was locked."""
+    """An approved job's escrow was divided; the parts and `refund` add up to what was locked.
+
+    Of a sealed offer the amounts are 0 and `ciphertext` is the price's unit for the escrow's key.
+    """
 
     job_id: Bytes16
     worker: Bytes32
@@ -121,20 +145,27 @@ class EscrowReleased(EventBody):
     refund: Amount
     proof_commitment: Bytes32
     payment_nonce: int
+    ciphertext: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EscrowRefunded(EventBody):
-    """The escrow went back to the client."""
+    """The escrow went back to the client: `amount` to the balance, or a sealed price to `pending`."""
 
     job_id: Bytes16
     amount: Amount
     reason: str
+    ciphertext: bytes = b""
+    pending: bytes = b""
+    credit: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentDue(EventBody):
-    """The worker's part of a released escrow, waiting to be encrypted under `payment_key`."""
+    """The worker's part of a released escrow, waiting to be encrypted under `payment_key`.
+
+    Either `amount`, or 0 and the `ciphertext` of a sealed price's unit for the escrow's key.
+    """
 
     job_id: Bytes16
     worker: Bytes32
@@ -142,31 +173,32 @@ class PaymentDue(EventBody):
     payment_key: bytes
     proof_commitment: Bytes32
     payment_nonce: int
+    ciphertext: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentEncrypted(EventBody):
-    """The payment as a twisted ElGamal ciphertext with its proofs, bound to the proof, the job and the nonce."""
+    """The payment as a twisted ElGamal ciphertext with its proofs, bound to the proof, the job and the nonce.
+
+    `ciphertext` is for the worker: what is paid, or of a sealed offer the price's unit, which counts by the worker's share.
+    """
 
     job_id: Bytes16
     worker: Bytes32
     payment: bytes
     proof_commitment: Bytes32
     payment_nonce: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentClaimed(EventBody):
-    """The worker opened a payment and took it into the public balance."""
-
-    job_id: Bytes16
-    amount: Amount
-    payment_nonce: int
+    ciphertext: bytes = b""
+    pending: bytes = b""
+    credit: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeesDistributed(EventBody):
-    """The treasury took in a fee (`source` is `job_fee`) or a slash (its reason); the parts add up to `amount`."""
+    """The treasury took in a fee (`source` is `job_fee`) or a slash (its reason); the parts add up to `amount`.
+
+    Of a sealed fee the amounts are 0: `ciphertext` is the price's unit, `sealed_fees` the sum of them after the event.
+    """
 
     job_id: Bytes16
     attempt: int
@@ -176,6 +208,8 @@ class FeesDistributed(EventBody):
     burnt: Amount
     treasury: Amount
     stakers: Amount
+    ciphertext: bytes = b""
+    sealed_fees: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,11 +362,12 @@ class TallyRequested(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSubmitted(EventBody):
-    """An admitted job whose funds are in escrow."""
+    """An admitted job whose funds are in escrow. `price`: a sealed price's unit, for the escrow's key."""
 
     job_id: Bytes16
     client: Bytes32
     spec: JobSpec
+    price: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -483,14 +518,17 @@ _BY_TOPIC: dict[str, tuple[type[EventBody], ...]] = {
     "accounts": (
         WalletCreated, TokensGranted, Staked, StakeRejected, UnstakeRequested, Unstaked, Slashed, RewardGranted,
         EscrowLocked, EscrowReleased, EscrowRefunded, PaymentDue, PaymentEncrypted, PaymentClaimed, FeesDistributed,
-        JobRejected,
+        JobRejected, PrivateAccountOpened, Deposited, Withdrawn, TransferSent, TransferReceived, TransferBounced,
+        TransferReturned,
     ),
     "workers": (
         WorkerRegistered, ValidatorRegistered, ValidatorDeparted, RegistrationRejected, ReputationChanged,
         WorkerWentOffline, WorkerReturned, WorkerDeparted, CapacityChanged, ValidatorSetChanged, JobQueued,
         JobMatched, JobWithdrawn, TallyRequested,
     ),
-    "jobs": (JobSubmitted, JobAssigned, JobStarted, JobReassigned, JobCompleted, JobFailed, JobCancelled),
+    "jobs": (
+        JobSubmitted, JobAssigned, JobStarted, JobReassigned, JobCompleted, JobFailed, JobCancelled, PriceShared,
+    ),
     "proofs": (ProofGenerated, ProofRefused),
     "votes": (TallyOpened, VoteCast, VoteRejected, ConsensusReached),
 }  # fmt: skip

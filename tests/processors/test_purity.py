@@ -13,7 +13,19 @@ from bitsage.schemas.events import CommandRejected
 from tests.processors.dsl import ACCOUNT, JOB_SUBJECT, NOW, RULES, States
 
 ROOM = Path(bitsage.processors.__file__).parent
-ALLOWED = {"bisect", "collections", "dataclasses", "functools", "hashlib", "itertools", "json", "re", "types", "typing"}
+ALLOWED = {
+    "bisect",
+    "collections",
+    "dataclasses",
+    "functools",
+    "hashlib",
+    "itertools",
+    "math",
+    "json",
+    "re",
+    "types",
+    "typing",
+}
 SUBJECTS = {"address": ACCOUNT, "job": JOB_SUBJECT, "network": NETWORK, "treasury": TREASURY}
 
 
