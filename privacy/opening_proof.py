@@ -23,8 +23,10 @@ from .curve import (
     random_scalar,
 )
 from .elgamal import Ciphertext, decode_points
+from .equations import Equation, holds
 from .errors import EncodingInvalid
 from .fixed_base import times_g, times_h
+from .generators import BASE_G, BASE_H
 from .transcript import Transcript
 
 LABEL = "BITSAGE_OPENING_V1"
@@ -79,19 +81,28 @@ def prove_opening(
 
 def verify_opening(proof: OpeningProof, ciphertext: Ciphertext, recipients: Sequence[Point], context: bytes) -> bool:
     """Whether the proof holds for the ciphertext, the recipients' public keys in their order, and the context."""
+    equations = opening_equations(proof, ciphertext, recipients, context)
+    return equations is not None and holds(equations)
+
+
+def opening_equations(
+    proof: OpeningProof, ciphertext: Ciphertext, recipients: Sequence[Point], context: bytes
+) -> list[Equation] | None:
+    """What holds exactly if the proof does; None for a proof that is refused at sight."""
     if not len(recipients) == len(ciphertext.handles) == len(proof.handle_announcements) > 0:
-        return False
+        return None
     first, handles = proof.commitment_announcement, proof.handle_announcements
     if any(map(is_identity, (ciphertext.commitment, *ciphertext.handles, *recipients, first, *handles))):
-        return False
+        return None
     z_m, z_r = proof.amount_response, proof.randomness_response
     if not (0 < z_m < ORDER and 0 < z_r < ORDER):
-        return False
-    challenge = _challenge(ciphertext, recipients, context, first, handles)
-    if times_g(z_m) + times_h(z_r) != first + ciphertext.commitment * challenge:
-        return False
+        return None
+    c = _challenge(ciphertext, recipients, context, first, handles)
     parts = zip(recipients, handles, ciphertext.handles, strict=True)
-    return all(key * z_r == announced + handle * challenge for key, announced, handle in parts)
+    return [
+        Equation({BASE_G: z_m, BASE_H: z_r}, [(-1, first), (-c, ciphertext.commitment)]),
+        *(Equation({}, [(z_r, key), (-1, announced), (-c, handle)]) for key, announced, handle in parts),
+    ]
 
 
 def _challenge(

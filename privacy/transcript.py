@@ -14,6 +14,7 @@ from .curve import FIELD_PRIME, is_identity
 from .errors import EncodingInvalid
 
 CHALLENGE_BITS = 128
+WIDE_CHALLENGE_BITS = 251
 _CHUNK = 31
 _CONTINUED = int.from_bytes(b"continued", "big")
 
@@ -54,8 +55,24 @@ class Transcript:
                 raise EncodingInvalid("the point at infinity takes no part in a proof")
             self._elements += [point.x, point.y]
 
+    def absorb_computed(self, *points: Point) -> None:
+        """Points that the verifier computed itself, which may be infinity: that is (0, 0), which is not on the curve."""
+        for point in points:
+            self._elements += [0, 0] if is_identity(point) else [point.x, point.y]
+
     def challenge(self) -> int:
         """A number below 2^128 that depends on everything absorbed so far."""
-        digest = poseidon_hash_many(self._elements)
+        return self._digest() & ((1 << CHALLENGE_BITS) - 1)
+
+    def wide_challenge(self) -> int:
+        """A number below 2^251 < n: for arguments whose error is the challenge's size times a degree."""
+        return self._digest() & ((1 << WIDE_CHALLENGE_BITS) - 1)
+
+    def digest(self) -> bytes:
+        """32 bytes that stand for everything absorbed so far."""
+        return self._digest().to_bytes(32, "big")
+
+    def _digest(self) -> int:
+        digest = int(poseidon_hash_many(self._elements))
         self._elements = [self._label, _CONTINUED, digest]
-        return int(digest) & ((1 << CHALLENGE_BITS) - 1)
+        return digest
