@@ -26,6 +26,7 @@ CODES: dict[str, str] = {
     "not_registered": "the account is not registered in this role; register it first",
     "already_running": "a process of that name already runs with this home; stop it first",
     "not_the_coordinator": "the wallet is not that of the network's coordinator; name the coordinator's wallet",
+    "nothing_available": "the hidden balance has nothing to withdraw; claim what is pending, or deposit",
     "unknown_job": "the log has no such job; check the job id",
     "no_proof": "the job has no proof yet; wait for it",
 }

@@ -131,7 +131,13 @@ def submit_job(
     input_file: Annotated[
         Path | None, typer.Option("--input", metavar="FILE.json", help="The whole input, of any job type.")
     ] = None,
-    max_cost: Annotated[str, typer.Option("--max-cost", metavar="SAGE", help="Most that the job may cost.")] = "10",
+    max_cost: Annotated[
+        str,
+        typer.Option(
+            "--max-cost", metavar="SAGE", help="What the job pays: hidden, a multiple of 0.00005 SAGE; see --open."
+        ),
+    ] = "10",
+    open_offer: Annotated[bool, typer.Option("--open", help="An open offer: everybody sees what it pays.")] = False,
     tier: Annotated[str, typer.Option("--tier", metavar="TIER|MODEL", help="Least GPU tier; default: any.")] = "",
     priority: Annotated[int, typer.Option("--priority", help="0 to 10; higher comes first.")] = 0,
     deadline: Annotated[str, typer.Option("--deadline", help="30m, 2h, 3d or an ISO 8601 time.")] = "1h",
@@ -143,7 +149,12 @@ def submit_job(
     words: Words = None,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a job; its cost is locked in escrow. The first time, a client's wallet is made and gets test tokens."""
+    """Submit a job; its price is locked in escrow, as a ciphertext that only client, escrow and the assigned worker can read.
+
+    What is missing in the hidden balance is deposited first, rounded up to 1, 2, 5, 10, ... SAGE: deposits are public.
+    The first time, a client's wallet is made and gets test tokens.
+    """
+    from bitsage.nodes.purse import Purse
     from bitsage.nodes.signing import now_ms
 
     from .events import document, line
@@ -163,6 +174,7 @@ def submit_job(
         tier=tier,
         priority=priority,
         deadline=deadline,
+        open_offer=open_offer,
     )
     spec = wish.spec(now_ms())
     # Before a wallet is made: no wallet is left behind by a command that could not do anything.
@@ -173,7 +185,14 @@ def submit_job(
         if fresh:
             for answer in open_account(client):
                 output.remark(line(answer))
-        job_id, answers = client.submit_job(spec)
+        if spec.max_cost or open_offer:
+            job_id, answers = client.submit_job(spec)
+        else:
+            purse = Purse(client)
+            purse.check_price(wish.price)
+            for answer in purse.cover(wish.price):
+                output.remark(line(answer))
+            job_id, answers = purse.submit_job(spec, wish.price)
         if not as_json or wait:
             (output.remark if as_json else output.say)(f"job {job_id.hex()} is submitted")
         if wait:

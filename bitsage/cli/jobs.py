@@ -57,6 +57,16 @@ class Wish:
     tier: str
     priority: int
     deadline: str
+    open_offer: bool = False
+
+    @property
+    def price(self) -> int:
+        """The price in base units.
+
+        Raises:
+            InputError: no amount.
+        """
+        return to_base_units(self.max_cost)
 
     def spec(self, now: int) -> JobSpec:
         """The job at `now` (ms).
@@ -70,7 +80,7 @@ class Wish:
         return JobSpec(
             job_type=self.type,
             input=job_input(request),
-            max_cost=to_base_units(self.max_cost),
+            max_cost=self.price if self.open_offer else 0,
             tier=gpu_tier(self.tier) if self.tier else "",
             tee=False,
             priority=self.priority,

@@ -9,6 +9,7 @@ from .context import config, loaded, network, onlooker, open_log, wallet_name
 from .devices import devices
 from .dlq import dlq_app
 from .failures import REFUSED, Commands
+from .hidden import amounts, deposit, payment_app, transfer, withdraw
 from .kafka import kafka_app
 from .options import AsJson, Name, job_bytes, root
 from .projection import projection_app
@@ -36,11 +37,16 @@ for name, child in {
     "proof": proof_app,
     "vm": vm_app,
     "audit": audit_app,
+    "payment": payment_app,
     "account": account_app,
 }.items():
     app.add_typer(child, name=name)
 
 
+app.command("deposit", epilog="Example: sage deposit --amount 100 --name client")(deposit)
+app.command("withdraw", epilog="Example: sage withdraw --amount 50 --name worker")(withdraw)
+app.command("transfer", epilog="Example: sage transfer worker --amount 5 --name client")(transfer)
+audit_app.command("amounts", epilog="Example: sage audit amounts --key keystores/auditor.json")(amounts)
 app.command("devices", epilog="Example: sage devices --json")(devices)
 
 
@@ -164,7 +170,7 @@ def show_account(
     name: Name = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what an account holds; it needs no password."""
+    """Show what an account holds in public, and its hidden balance as ciphertexts; it needs no password."""
     from .models import account_of
     from .shared import show_balance
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -171,47 +171,28 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
 
 
 def _claim(
-    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Only the payment for this job.")] = None,
+    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Only if the payment for this job waits.")] = None,
+    keep_private: Annotated[
+        bool, typer.Option("--keep-private", help="Leave it in the hidden balance: no amount becomes public.")
+    ] = False,
+    amount: Annotated[
+        str | None, typer.Option("--amount", metavar="SAGE", help="Withdraw so much; default: everything available.")
+    ] = None,
     name: Name = None,
     password: Password = None,
     password_file: PasswordFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Decrypt the payments that wait and take them into the balance."""
-    from bitsage.nodes.claims import claim, claimable
+    """Take in the payments that wait, then withdraw to the public balance. A withdrawal is public: withdrawing each payment
+    by itself shows what it was."""
+    from .hidden import claim
 
-    from .events import document
-
+    if keep_private and amount is not None:
+        raise typer.BadParameter("--keep-private withdraws nothing: it does not go with --amount")
     wanted = None if job is None else job_bytes(job)
+    units = None if amount is None else to_base_units(amount)
     with client_of(load_key(wallet_name(name, ROLE.name), password, password_file)) as client:
-        waiting = [p for p in claimable(client) if wanted in (None, p.encrypted.job_id)]
-        if wanted is not None and not waiting:
-            raise _why_not(client, wanted)
-        taken: list[dict[str, Any]] = []
-        for payment in waiting:
-            amount, answers = claim(client, payment)
-            events = [document(answer) for answer in answers]
-            taken.append({"job_id": payment.encrypted.job_id.hex(), "amount": str(amount), "events": events})
-            if not as_json:
-                output.say(f"claimed {in_sage(amount)} SAGE for job {payment.encrypted.job_id.hex()}")
-    total = sum(int(one["amount"]) for one in taken)
-    if as_json:
-        output.emit_json({"claimed": taken, "total": str(total)})
-    elif not taken:
-        output.say("no payment waits to be claimed")
-
-
-def _why_not(client: Any, job_id: bytes) -> Exception:
-    from bitsage.nodes.errors import CommandRefused
-    from bitsage.schemas.events import PaymentClaimed, PaymentDue
-    from bitsage.schemas.reasons import REASONS
-
-    bodies = [a.body for a in client.history(("accounts",), client.subject)]
-    of_job = [type(b) for b in bodies if getattr(b, "job_id", None) == job_id]
-    code = (
-        "already_claimed" if PaymentClaimed in of_job else "not_encrypted_yet" if PaymentDue in of_job else "no_payment"
-    )
-    return CommandRefused(code, REASONS[code])
+        claim(client, wanted, keep_private=keep_private, amount=units, as_json=as_json)
 
 
 app.command("claim", epilog="Example: sage-worker claim")(_claim)
