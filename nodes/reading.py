@@ -68,27 +68,26 @@ def payment_of(client: Client, job_id: bytes, secrets: Sequence[int]) -> dict[st
     """
     reader = Reader.of(client, secrets)
     of_job = [a for a in reader.answers if getattr(a.body, "job_id", None) == job_id]
-    locked = next((a for a in of_job if isinstance(a.body, EscrowLocked)), None)
+    locked = next(((a.envelope.subject, a.body) for a in of_job if isinstance(a.body, EscrowLocked)), None)
     due = [a.body for a in of_job if isinstance(a.body, PaymentDue)]
     if locked is None and not due:
         return None
     facts: dict[str, Any] = {"job_id": job_subject(job_id), "state": _state(of_job)}
     if locked is not None:
-        facts |= _escrow(reader, locked, [a.body for a in of_job if isinstance(a.body, PriceShared)])
+        shared = [a.body for a in of_job if isinstance(a.body, PriceShared)]
+        facts |= _escrow(reader, locked[0], locked[1], shared)
     if due:
         facts |= _pay(reader, due[-1], [a.body for a in of_job if isinstance(a.body, PaymentEncrypted)])
     return facts
 
 
-def _escrow(reader: Reader, locked: Answer, shared: Sequence[PriceShared]) -> dict[str, Any]:
-    body = locked.body
-    assert isinstance(body, EscrowLocked)
-    units = reader.price(locked.envelope.subject, body) if body.ciphertext else None
+def _escrow(reader: Reader, client: str, body: EscrowLocked, shared: Sequence[PriceShared]) -> dict[str, Any]:
+    units = reader.price(client, body) if body.ciphertext else None
     for told in shared:
         units = reader.open(told.ciphertext, [told.payment_key]) if units is None else units
     factor = shares(reader.client.network.parameters).price
     return {
-        "client": locked.envelope.subject,
+        "client": client,
         "sealed": bool(body.ciphertext),
         "price": _text(body.amount, units, factor),
         "price_ciphertext": body.ciphertext.hex(),

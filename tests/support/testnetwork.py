@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bitsage.nodes.claims import claimable
 from bitsage.nodes.client import Client
 from bitsage.nodes.coordinator import Coordinator
 from bitsage.nodes.network import Network
@@ -116,6 +117,15 @@ def running(log: Log, folder: Path, **changes: Any) -> Iterator[TestNetwork]:
     finally:
         network.close()
     assert network.failures == []
+
+
+def claimed(client: Client) -> int:
+    """Wait until payments are pending, fold them in and withdraw everything; what was paid, base units."""
+    wait(lambda: claimable(client), 60)
+    purse = Purse(client)
+    paid, _ = purse.claim()
+    purse.withdraw()
+    return sum(amount for _, amount in paid)
 
 
 def spec(size: int = 16, seed: int = 1, cost: int = 10, **changes: Any) -> JobSpec:
