@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable
 
 from fastecdsa.rust import Curve, Point
+from gmpy2 import jacobi, mpz
 
 from .errors import EncodingInvalid
 
@@ -46,23 +47,23 @@ RandomBits = Callable[[int], int]
 
 def square_root(value: int) -> int | None:
     """The smaller square root of `value` mod p, or None when it is no square (Tonelli-Shanks, p - 1 = 2^192 * q)."""
-    value %= FIELD_PRIME
+    p, value = mpz(FIELD_PRIME), mpz(value % FIELD_PRIME)
     if value == 0:
         return 0
-    if pow(value, (FIELD_PRIME - 1) // 2, FIELD_PRIME) != 1:
+    if jacobi(value, p) != 1:
         return None
-    q = (FIELD_PRIME - 1) >> 192
+    q = (p - 1) >> 192
     # 3 generates the multiplicative group of the field, so it is no square.
-    order, c, t, root = 192, pow(3, q, FIELD_PRIME), pow(value, q, FIELD_PRIME), pow(value, (q + 1) // 2, FIELD_PRIME)
+    order, c, t, root = 192, pow(mpz(3), q, p), pow(value, q, p), pow(value, (q + 1) // 2, p)
     while t != 1:
         i, square = 0, t
         while square != 1:
-            square = square * square % FIELD_PRIME
+            square = square * square % p
             i += 1
-        b = pow(c, 1 << (order - i - 1), FIELD_PRIME)
-        order, c = i, b * b % FIELD_PRIME
-        t, root = t * c % FIELD_PRIME, root * b % FIELD_PRIME
-    return min(root, FIELD_PRIME - root)
+        b = pow(c, 1 << (order - i - 1), p)
+        order, c = i, b * b % p
+        t, root = t * c % p, root * b % p
+    return int(min(root, p - root))
 
 
 def right_side(x: int) -> int:

@@ -6,8 +6,8 @@ Bulletproofs (Buenz et al., IEEE S&P 2018), section 3. While the length is even,
     u = challenge(L, R)    a <- u*a_lo + u^-1*a_hi         b <- u^-1*b_lo + u*b_hi
 
 What is left at an odd length is sent as it is. A length that is no power of two must not be folded further, and not
-filled up with points that are zero: an entry without a partner would be one that no equation binds (tests/privacy/
-test_range_traps.py forges such a proof). The bases are never folded: every L and R is a sum over the first ones.
+filled up with points that are zero: an entry without a partner would be one that no equation binds, and any inner product
+could be proven (`tests/privacy/test_range_traps.py`). The bases are never folded: every L and R is a sum over the first ones.
 """
 
 from collections.abc import Sequence

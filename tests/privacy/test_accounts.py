@@ -1,5 +1,6 @@
 """Transfers, withdrawals and re-encryptions as bytes: complete, and refused when anything in them or around them changes."""
 
+import itertools
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitsage.privacy import equality_proof, opening_proof, range_proof, transcript, transfers
 from bitsage.privacy.balances import EMPTY, credited, decrypt_balance, deposited
 from bitsage.privacy.curve import ORDER, G, decode_point, encode_point, random_scalar
+from bitsage.privacy.elgamal import PaymentKey, encrypt
 from bitsage.privacy.errors import AmountOutOfRange, EncodingInvalid, ProofInvalid
+from bitsage.privacy.opening_proof import prove_opening, verify_opening
 from bitsage.privacy.payments import payment_public_key
 from bitsage.privacy.reencryption import make_reencryption, reencryption_size, verify_reencryption
 from bitsage.privacy.transfers import Transfer, make_transfer, transfer_size, verify_transfer
@@ -267,3 +271,48 @@ def test_a_batch_holds_only_if_every_proof_does() -> None:
 def test_random_bytes_are_refused(case: Case) -> None:
     for length in (0, 1, 2, 64, len(case.data)):
         assert case.check(secrets.token_bytes(length)) is None
+
+
+def test_sub_proofs_of_one_statement_are_separated() -> None:
+    """The two opening proofs of a transfer have one label; the sub-proof's name in the context keeps them apart."""
+    key = PaymentKey(CLIENT)
+    statement = b"a digest"
+    ciphertext = encrypt(5, [key.point], r := random_scalar())
+    proof = prove_opening(5, r, ciphertext, [key.point], statement + b"amount")
+    assert verify_opening(proof, ciphertext, [key.point], statement + b"amount")
+    assert not verify_opening(proof, ciphertext, [key.point], statement + b"remaining" + b"opening")
+
+
+def test_the_contexts_of_a_transfers_sub_proofs_all_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, bytes]] = []
+
+    class Spy(transcript.Transcript):
+        def __init__(self, label: str) -> None:
+            super().__init__(label)
+            self.name = label
+
+        def absorb_bytes(self, data: bytes) -> None:
+            seen.append((self.name, data))
+            super().absorb_bytes(data)
+
+    for module in (transfers, opening_proof, equality_proof, range_proof):
+        monkeypatch.setattr(module, "Transcript", Spy)
+    assert CASES[0].check()
+    assert len(seen) == len(set(seen)) == 5
+    digests = {context[:32] for label, context in seen if label != transfers.LABEL}
+    assert len(digests) == 1
+    assert sorted(context[32:] for label, context in seen if label != transfers.LABEL) == [
+        b"amount",
+        b"range",
+        b"remainingequality",
+        b"remainingopening",
+    ]
+
+
+def test_a_proof_of_another_statement_is_not_a_part_of_this_one() -> None:
+    """Every part of a transfer, exchanged for that of a second honest one with the same keys and amounts."""
+    one, two = CASES[0], transfer_case()
+    cuts = [2, 2 + 64 * 4, 2 + 64 * 6, 2 + 64 * 6 + 320, 2 + 64 * 6 + 512, 2 + 64 * 6 + 768, len(one.data)]
+    for start, end in itertools.pairwise(cuts):
+        assert one.data[start:end] != two.data[start:end]
+        assert one.check(one.data[:start] + two.data[start:end] + one.data[end:]) is None

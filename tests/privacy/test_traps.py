@@ -8,9 +8,20 @@ import pytest
 from fastecdsa.rust import Point
 from poseidon_py.poseidon_hash import poseidon_hash_many
 
-from bitsage.privacy import key_proof, opening_proof, transcript, value_proof
+from bitsage.privacy import (
+    equality_proof,
+    key_proof,
+    opening_proof,
+    range_proof,
+    reencryption,
+    transcript,
+    transfers,
+    value_proof,
+    withdrawals,
+)
 from bitsage.privacy.curve import ORDER, G, H, random_scalar
 from bitsage.privacy.elgamal import Ciphertext, PaymentKey, encrypt
+from bitsage.privacy.equality_proof import EqualityProof, prove_equality, verify_equality
 from bitsage.privacy.key_proof import KeyProof, prove_key, verify_key
 from bitsage.privacy.opening_proof import OpeningProof, prove_opening, verify_opening
 from bitsage.privacy.value_proof import (
@@ -100,6 +111,49 @@ def forge_receiver_amount() -> bool:
     return verify_value(Form.RECEIVER, ValueProof(first, second, z), 1000, ciphertext, key.point, CONTEXT)
 
 
+def equality_forgery(position: int, units: int) -> bool:
+    """Source 1 under a key, target `units` for a recipient; one of the three checks is solved for its announcement."""
+    key, recipient = PaymentKey.generate(), PaymentKey.generate().point
+    r, k, nonce = (random_scalar() for _ in range(3))
+    source, target = encrypt(1, [key.point], random_scalar()), encrypt(units, [recipient], r)
+    secret = key.secret
+    if position == 4:
+        # Nobody knows the source's secret; C = C' + t*D - r*H is made to fit a t of the forger's.
+        public, secret, handle = G * random_scalar(), random_scalar(), G * random_scalar()
+        source = Ciphertext(target.commitment + handle * secret - H * r, (handle,))
+    else:
+        public = key.point
+    if position == 6:
+        # The handle is not made with r, so that the recipient could not decrypt.
+        target = Ciphertext(target.commitment, (G * random_scalar(),))
+    announced = [public * k, source.handle * k - H * nonce, recipient * nonce]
+    announced[position - 4] = G
+    c = equality_proof._challenge(source, public, target, recipient, CONTEXT, *announced)
+    z_s, z_r = (k + c * secret) % ORDER, (nonce + c * r) % ORDER
+    solved = (
+        public * z_s - H * c,
+        source.handle * z_s - H * z_r - (source.commitment - target.commitment) * c,
+        recipient * z_r - target.handle * c,
+    )
+    announced[position - 4] = solved[position - 4]
+    return verify_equality(EqualityProof(*announced, z_s, z_r), source, public, target, recipient, CONTEXT)
+
+
+def forge_equality_key() -> bool:
+    """Without the source's secret."""
+    return equality_forgery(4, 1)
+
+
+def forge_equality_amount() -> bool:
+    """The source holds 1 and the target 1000."""
+    return equality_forgery(5, 1000)
+
+
+def forge_equality_handle() -> bool:
+    """The amount is right and the target's handle is garbage."""
+    return equality_forgery(6, 1)
+
+
 # The attack, the module whose challenge it needs broken, and which argument that challenge would have to leave out.
 ATTACKS: list[tuple[Callable[[], bool], ModuleType, int, Any]] = [
     (forge_key, key_proof, 2, G),
@@ -109,6 +163,9 @@ ATTACKS: list[tuple[Callable[[], bool], ModuleType, int, Any]] = [
     (forge_sender_handle, value_proof, 6, G),
     (forge_receiver_key, value_proof, 5, G),
     (forge_receiver_amount, value_proof, 6, G),
+    (forge_equality_key, equality_proof, 5, G),
+    (forge_equality_amount, equality_proof, 6, G),
+    (forge_equality_handle, equality_proof, 7, G),
 ]
 
 
@@ -158,6 +215,13 @@ def test_every_public_value_is_absorbed(monkeypatch: pytest.MonkeyPatch) -> None
         Form.SENDER: lambda: prove_value_as_sender(987654321, r, c, public, CONTEXT),
         Form.RECEIVER: lambda: prove_value_as_receiver(987654321, key, c, CONTEXT),
     }
+    other = PaymentKey.generate().point
+    target = encrypt(987654321, [other], r)
+    seen, proof = spied(monkeypatch, lambda: prove_equality(key, c, r, target, other, CONTEXT))
+    assert isinstance(proof, EqualityProof)
+    announcements = (proof.key_announcement, proof.amount_announcement, proof.handle_announcement)
+    statement = (public, c.commitment, c.handle, target.commitment, target.handle, other)
+    assert_absorbed(seen, equality_proof.LABEL, *statement, *announcements)
     for form, prove in provers.items():
         seen, proof = spied(monkeypatch, prove)
         assert isinstance(proof, ValueProof)
@@ -167,7 +231,8 @@ def test_every_public_value_is_absorbed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_labels_are_all_different() -> None:
-    assert len({key_proof.LABEL, opening_proof.LABEL, *(form.value for form in Form)}) == 4
+    modules = (key_proof, opening_proof, equality_proof, range_proof, transfers, withdrawals, reencryption)
+    assert len({*(module.LABEL for module in modules), *(form.value for form in Form)}) == 9
 
 
 def test_a_nonce_used_twice_would_give_the_secret_away() -> None:
@@ -186,6 +251,7 @@ def test_no_nonce_is_used_twice() -> None:
         lambda: prove_opening(5, r, c, [key.point], CONTEXT),
         lambda: prove_value_as_sender(5, r, c, key.point, CONTEXT),
         lambda: prove_value_as_receiver(5, key, c, CONTEXT),
+        lambda: prove_equality(key, c, r, c, key.point, CONTEXT),
     ):
         assert len({prove().to_bytes()[:64] for _ in range(10)}) == 10
 
@@ -210,3 +276,19 @@ def test_the_same_label_for_both_forms_would_let_a_proof_be_read_as_another(monk
     real = value_proof._challenge
     monkeypatch.setattr(value_proof, "_challenge", lambda form, *rest: real(Form.SENDER, *rest))
     assert verify_value(Form.RECEIVER, proof, 5, c, key.point, CONTEXT)
+
+
+def test_equality_nonces_used_twice_would_give_secret_and_randomness_away() -> None:
+    key, r = PaymentKey.generate(), random_scalar()
+    c = encrypt(5, [key.point], r)
+    nonce = random_scalar()
+    one, two = (prove_equality(key, c, r, c, key.point, context, lambda bits: nonce) for context in (b"1", b"2"))
+    challenges = [
+        equality_proof._challenge(
+            c, key.point, c, key.point, x, p.key_announcement, p.amount_announcement, p.handle_announcement
+        )
+        for x, p in ((b"1", one), (b"2", two))
+    ]
+    inverse = pow(challenges[0] - challenges[1], -1, ORDER)
+    assert (one.secret_response - two.secret_response) * inverse % ORDER == key.secret
+    assert (one.randomness_response - two.randomness_response) * inverse % ORDER == r

@@ -1,11 +1,16 @@
 """Published vectors: `python tests/privacy/test_vectors.py` writes vectors.json anew (docs/payments.md, section 7)."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
 import blake3
 import pytest
+from seeded_bits import SeededBits
 
 from bitsage.privacy import (
     UNIT,
@@ -27,19 +32,6 @@ ABOUT = (
     "until one lies in [1, n). A payment draws r, a, b (opening), k (value); key proof and claim begin again with the "
     "seed extended by /key and /claim. Numbers are decimal strings, bytes are hexadecimal."
 )
-
-
-class SeededBits:
-    """Reproducible randomness; for vectors only."""
-
-    def __init__(self, seed: str) -> None:
-        self._stream = blake3.blake3(seed.encode())
-        self._draws = 0
-
-    def __call__(self, bits: int) -> int:
-        data = self._stream.digest(length=32, seek=32 * self._draws)
-        self._draws += 1
-        return int.from_bytes(data, "big") >> (256 - bits)
 
 
 def make_case(seed: str, secret: int, amount: int, nonce: int) -> dict[str, Any]:
