@@ -118,7 +118,7 @@ def brief(body: EventBody) -> str:
     parts = []
     for name in names:
         value = getattr(body, name)
-        if name in amounts and value == 0 and getattr(body, "ciphertext", b""):
+        if name in amounts and value == 0 and (name == "cost" or getattr(body, "ciphertext", b"")):
             # Of a sealed amount the public one is none.
             continue
         text = f"{in_sage(value)} SAGE" if name in amounts and value is not None else _short(name, value)

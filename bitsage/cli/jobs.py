@@ -75,12 +75,12 @@ class Wish:
             UnknownJobType, JobInputInvalid: nothing that the job type can do.
             InputError: an amount, tier, deadline or file that cannot be used.
         """
-        request = self._request()
+        price, request = self.price, self._request()
         get_job_type(self.type).validate(request)
         return JobSpec(
             job_type=self.type,
             input=job_input(request),
-            max_cost=self.price if self.open_offer else 0,
+            max_cost=price if self.open_offer else 0,
             tier=gpu_tier(self.tier) if self.tier else "",
             tee=False,
             priority=self.priority,
