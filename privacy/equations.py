@@ -13,8 +13,9 @@ import blake3
 from fastecdsa.rust import Point
 
 from .curve import ORDER
-from .generators import CAPACITY, FIRST_VECTOR, USUAL, fixed_points
-from .jacobian import Jacobian, add
+from .fixed_base import times_g, times_h
+from .generators import BASE_G, BASE_H, BASE_U, CAPACITY, FIRST_VECTOR, USUAL, fixed_points
+from .jacobian import Jacobian, add, add_affine, affine
 from .multiexp import multiply_add
 
 _WEIGHT_BYTES = 16
@@ -59,5 +60,9 @@ def holds(equations: Sequence[Equation]) -> bool:
 def sum_of(fixed: dict[int, int], free: Sequence[tuple[int, Point]] = ()) -> Jacobian:
     """The sum of all multiples."""
     top = max(fixed, default=-1) + 1
+    if top <= BASE_U:
+        # Without a range proof the small tables of G and H do, and the large one need not be made.
+        bases = affine(times_g(fixed.get(BASE_G, 0) % ORDER) + times_h(fixed.get(BASE_H, 0) % ORDER))
+        return multiply_add(free) if bases is None else add_affine(multiply_add(free), bases)
     table = fixed_points() if top <= FIRST_VECTOR + 2 * USUAL else fixed_points(CAPACITY)
     return add(table.multiply_add([fixed.get(i, 0) for i in range(top)]), multiply_add(free))
