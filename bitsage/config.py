@@ -56,6 +56,18 @@ class Logging(BaseModel):
     )
 
 
+class WorkerSettings(BaseModel):
+    """What a worker bids for; it counts from its next registration on."""
+
+    model_config = _STRICT
+    min_price: str = Field("0", description="least price per proven row in SAGE; for single types: 0.001,vm=0.002")
+    job_types: list[str] = Field(default_factory=list, description="job types that it does; none: every installed one")
+    clients: list[str] = Field(default_factory=list, description="accounts it works for, 8 at most; none: for anybody")
+    least_tier: str = Field("", description="least GPU tier that a job has to ask for; none: any")
+    slots: int = Field(1, description="jobs at once, 1 to 4")
+    max_collateral: str = Field("0", description="most stake that it pledges for one job, SAGE")
+
+
 class NetworkSettings(BaseModel):
     """What a new network is made with."""
 
@@ -87,6 +99,7 @@ class Config(BaseSettings):
     )
     kafka: Kafka = Field(default_factory=Kafka)
     log: Logging = Field(default_factory=Logging)
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
     network: NetworkSettings = Field(default_factory=NetworkSettings)
 
     @field_validator("home", "keystores")

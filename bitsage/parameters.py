@@ -44,6 +44,10 @@ MEANINGS: dict[str, str] = {
     "clock_skew_ms": "furthest a command's time may be from the broker's, ms",
     "job_input_max_bytes": "largest input of a job, bytes",
     "validators_max": "most validators at once",
+    "ageing_ms": "how much waiting one step of a job's priority stands for, ms",
+    "ramp_steps": "steps in which the price of an offer with a ramp rises",
+    "lock_timeout_min_ms": "shortest lock timeout that an offer may have, ms",
+    "declines": "how often a job may be declined without using up an attempt",
 }
 _AMOUNTS = frozenset({"minimum_stake", "faucet_sage", "faucet_gas"})
 _SIGNED = frozenset({"reputation_change"})

@@ -148,11 +148,15 @@ def _submitted(audit: CauseAudit, trail: JobTrail, subject: str, body: JobSubmit
 
 
 def _assigned(audit: CauseAudit, trail: JobTrail, subject: str, body: JobAssigned) -> str | None:
-    if trail.submitted is None or body.cost != trail.submitted.spec.max_cost:
+    if trail.submitted is None:
+        return "its job was not submitted"
+    spec = trail.submitted.spec
+    if not (spec.min_cost or spec.max_cost) <= body.cost <= spec.max_cost:
         return "its cost is not the job's"
-    if any((e.attempt, e.worker) == (body.attempt, body.worker) for _, e in trail.of(JobMatched)):
-        return None
-    return "the market did not choose this worker"
+    chosen = [e for _, e in trail.of(JobMatched) if (e.attempt, e.worker) == (body.attempt, body.worker)]
+    if not chosen:
+        return "the market did not choose this worker"
+    return None if any(e.price == body.cost for e in chosen) else "the market matched it at another price"
 
 
 def _completed(audit: CauseAudit, trail: JobTrail, subject: str, body: JobCompleted) -> str | None:
@@ -167,8 +171,11 @@ def _completed(audit: CauseAudit, trail: JobTrail, subject: str, body: JobComple
 def _released(audit: CauseAudit, trail: JobTrail, subject: str, body: EscrowReleased) -> str | None:
     if trail.submitted is None or subject != account_subject(trail.submitted.client):
         return "the escrow is not this client's"
-    if body.worker_amount + body.protocol_amount != trail.submitted.spec.max_cost:
+    agreed = [e.cost for _, e in trail.of(JobAssigned) if (e.attempt, e.worker) == (body.payment_nonce, body.worker)]
+    if body.worker_amount + body.protocol_amount not in agreed:
         return "it is not what the job costs"
+    if body.refund != trail.submitted.spec.max_cost - body.worker_amount - body.protocol_amount:
+        return "the client does not get back the rest"
     for _, done in trail.of(JobCompleted):
         bound = audit.checks.proof_commitment(done.proof_hash, done.job_id, done.worker)
         if (done.attempt, done.worker, bound) == (body.payment_nonce, body.worker, body.proof_commitment):
@@ -198,6 +205,7 @@ def _slashed(audit: CauseAudit, trail: JobTrail, subject: str, body: Slashed) ->
         "equivocation": any(
             account_subject(e.validator) == subject and e.reason == "equivocation" for _, e in trail.of(VoteRejected)
         ),
+        "lock_timeout": "lock_timeout" in reasons,
         "timeout": not reasons.isdisjoint(_TIMEOUTS),
         "invalid_proof": "invalid_proof" in reasons,
         "repeated_failures": "repeated_failures" in audit.trails.gone.get(subject, ()),

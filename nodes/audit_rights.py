@@ -46,6 +46,8 @@ FIRST: dict[str, tuple[str, ...]] = {
     "EnqueueJob": ("JobWithdrawn", "JobQueued"),
     "WithdrawJob": ("JobWithdrawn",),
     "RequestTally": ("TallyRequested",),
+    "RaisePrice": ("PriceRaised",),
+    "DeclineJob": ("JobReassigned", "JobFailed"),
     "AdmitJob": ("JobSubmitted",),
     "AssignJob": ("JobAssigned", "JobFailed"),
     "StartJob": ("JobStarted",),
@@ -66,6 +68,7 @@ MORE: dict[str, tuple[str, ...]] = {
     "OfferCapacity": ("JobMatched",),
     "EnqueueJob": ("JobQueued", "JobMatched"),
     "WithdrawJob": ("JobMatched",),
+    "RaisePrice": ("JobMatched",),
     "OpenTally": ("ConsensusReached",),
     "CastVote": ("ConsensusReached",),
 }

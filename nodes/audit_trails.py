@@ -13,6 +13,7 @@ from bitsage.schemas.events import (
     JobQueued,
     JobSubmitted,
     JobWithdrawn,
+    PriceRaised,
     ProofGenerated,
     TallyOpened,
     TallyRequested,
@@ -26,7 +27,7 @@ from bitsage.schemas.types import EventBody, EventEnvelope
 
 Where = tuple[str, int, int]
 T = TypeVar("T", bound=EventBody)
-_NOT_KEPT = (CapacityChanged, JobQueued, JobWithdrawn)
+_NOT_KEPT = (CapacityChanged, JobQueued, JobWithdrawn, PriceRaised)
 
 
 class Fact(NamedTuple):

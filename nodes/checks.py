@@ -2,7 +2,7 @@
 
 import blake3
 
-from bitsage.obelysk import JobInputInvalid, JobTypeFailed, UnknownJobType, failures_named, get_job_type
+from bitsage.obelysk import CountedJob, JobInputInvalid, JobTypeFailed, UnknownJobType, failures_named, get_job_type
 from bitsage.privacy import (
     PaymentBundle,
     combined,
@@ -18,6 +18,8 @@ from bitsage.processors.model import PaymentContext
 
 from .jobwork import request_of
 
+#: More than any proof has: a plug-in's number must fit into an event.
+_MOST_ROWS = 1 << 40
 _COMMITMENT = b"bitsage proof commitment v1"
 
 
@@ -39,6 +41,16 @@ class ProductChecks:
         except MemoryError:
             return JobTypeFailed.code, f"the job type {job_type[:64]!r} ran out of memory on the input"
         return None
+
+    def job_rows(self, job_type: str, job_input: str) -> int:
+        """How many rows a proof of this valid input has, or may have; 1 where the job type does not say."""
+        try:
+            with failures_named(job_type):
+                found = get_job_type(job_type)
+                rows = found.rows(request_of(found, job_input)) if isinstance(found, CountedJob) else 1
+        except (JobInputInvalid, UnknownJobType, JobTypeFailed, MemoryError):
+            return 1
+        return min(max(rows, 1), _MOST_ROWS) if type(rows) is int else 1
 
     def key_proof(self, payment_key: bytes, key_proof: bytes, worker: bytes) -> bool:
         """Whether the proof shows knowledge of the payment key's secret, bound to the worker's address."""

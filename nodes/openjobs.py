@@ -10,13 +10,16 @@ from bitsage.schemas.events import (
     JobCancelled,
     JobCompleted,
     JobFailed,
+    JobQueued,
     JobReassigned,
     JobStarted,
     JobSubmitted,
+    PriceRaised,
     ProofGenerated,
     TallyOpened,
     VoteCast,
 )
+from bitsage.schemas.hidden_events import PriceShared
 from bitsage.schemas.types import EventBody, EventEnvelope
 from bitsage.streams.log import Record
 
@@ -38,6 +41,12 @@ class OpenJob:
     tally: TallyOpened | None = None
     decided: set[tuple[int, bytes]] = field(default_factory=set)
     voted: set[bytes] = field(default_factory=set)
+    #: the last attempt that its worker began
+    started: int = 0
+    #: a sealed price, for the worker of one attempt
+    told: PriceShared | None = None
+    #: its last entry in the market with the price of now, for those who follow `workers` too
+    queued: JobQueued | None = None
 
     @property
     def current(self) -> JobAssigned | None:
@@ -87,6 +96,8 @@ class OpenJobs:
                 job.submitted = body
             case JobAssigned():
                 job.assigned = _as_told(job, body, late)
+            case PriceShared():
+                job.told = body
             case JobReassigned():
                 job.ended_attempt = max(job.ended_attempt, body.next_attempt - 1)
             case ProofGenerated():
@@ -100,7 +111,13 @@ class OpenJobs:
             case VoteCast():
                 job.voted.add(body.validator)
             case JobStarted():
-                return Keep.IGNORE
+                job.started = max(job.started, body.attempt)
+            case JobQueued():
+                job.queued = body
+            case PriceRaised():
+                if job.queued is None or job.queued.attempt != body.attempt:
+                    return Keep.IGNORE
+                job.queued = replace(job.queued, price=body.price)
             case _:
                 return Keep.IGNORE
         return Keep.RETAIN
@@ -120,4 +137,4 @@ def _as_told(job: OpenJob, body: JobAssigned, late: int) -> JobAssigned:
     """
     if late <= 0 or (job.submitted is not None and body.expires_at >= job.submitted.spec.deadline):
         return body
-    return replace(body, expires_at=body.expires_at + late)
+    return replace(body, expires_at=body.expires_at + late, lock_until=body.lock_until + late if body.lock_until else 0)

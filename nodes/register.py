@@ -6,28 +6,47 @@ from bitsage.obelysk import JOB_TYPES
 from bitsage.privacy import make_key_proof, payment_public_key
 from bitsage.schemas.commands import RegisterValidator, RegisterWorker
 
+from .bidding import BiddingPolicy
 from .client import Answer, Client
 
 
 def register_worker(
-    client: Client, *, tier: str, gpu_model: str, slots: int = 1, job_types: Sequence[str] = ()
+    client: Client,
+    *,
+    tier: str,
+    gpu_model: str,
+    slots: int = 1,
+    job_types: Sequence[str] = (),
+    policy: BiddingPolicy | None = None,
 ) -> list[Answer]:
     """Register the client's account as a worker, with its payment key and the proof that it knows the secret.
+
+    `policy` is what the worker bids by; given, its slots and job types count.
 
     Raises:
         CommandRefused: stake too low for the tier, or another rule is not met.
         AnswerTimeout: nobody answered.
     """
+    bids = policy or BiddingPolicy(slots=slots, job_types=tuple(job_types))
+    return client.ask(client.subject, worker_registration(client, tier, gpu_model, bids))
+
+
+def worker_registration(client: Client, tier: str, gpu_model: str, bids: BiddingPolicy) -> RegisterWorker:
+    """What the client's account says to register as a worker that bids by this policy."""
+    names = list(bids.job_types) or sorted(JOB_TYPES)
     secret = client.key.payment_secret
-    body = RegisterWorker(
+    return RegisterWorker(
         tier=tier,
         gpu_model=gpu_model,
         payment_key=payment_public_key(secret),
         key_proof=make_key_proof(secret, client.key.address),
-        job_types=list(job_types) or sorted(JOB_TYPES),
-        slots=slots,
+        job_types=names,
+        slots=bids.slots,
+        asks=bids.asks_of(names),
+        clients=list(bids.clients),
+        least_tier=bids.least_tier,
+        max_collateral=bids.max_collateral,
     )
-    return client.ask(client.subject, body)
 
 
 def register_validator(client: Client) -> list[Answer]:

@@ -1,7 +1,7 @@
 """The timer: the only place where time passes. It tells deciders, by signed commands, that a time is over.
 
-It watches attempts, tallies and heartbeats. What it sends is an observation; the decider that knows the state decides
-what follows, so a timer that is late, doubled or restarted changes nothing.
+It watches attempts, tallies, price ramps and heartbeats. What it sends is an observation; the decider that knows the state
+decides what follows, so a timer that is late, doubled or restarted changes nothing.
 """
 
 import threading
@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import structlog
 
-from bitsage.processors.model import account_subject, job_subject
-from bitsage.schemas.commands import CloseTally, ReportPresence, TimeoutElapsed
+from bitsage.processors.model import NETWORK, account_subject, job_subject
+from bitsage.processors.pricing import Ramp, price_at
+from bitsage.schemas.commands import CloseTally, RaisePrice, ReportPresence, TimeoutElapsed
 from bitsage.schemas.events import WorkerDeparted, WorkerRegistered, WorkerReturned, WorkerWentOffline
 from bitsage.schemas.heartbeat import Heartbeat
 from bitsage.schemas.types import CommandBody, EventBody, EventEnvelope
@@ -25,7 +26,7 @@ from bitsage.streams.topics import TOPICS, topic_name
 
 from .follower import Follower, Keep
 from .network import Network
-from .openjobs import TOPICS_FOLLOWED, OpenJobs
+from .openjobs import TOPICS_FOLLOWED, OpenJob, OpenJobs
 from .signing import CommandSigner, now_ms, refusal
 
 logger = structlog.get_logger(__name__)
@@ -159,6 +160,8 @@ class Timer:
             attempt = job.current
             if job.submitted is not None and attempt is None and now >= job.submitted.spec.deadline:
                 found.append((subject, TimeoutElapsed(kind="deadline", attempt=job.ended_attempt + 1)))
+            if attempt is None:
+                found += self._due_raise(job, now)
             if attempt is None or job.proof is not None:
                 continue
             worker = account_subject(attempt.worker)
@@ -167,9 +170,21 @@ class Timer:
                 gone = worker in self._left or (presence is not None and not presence.online)
             if now >= attempt.expires_at:
                 found.append((subject, TimeoutElapsed(kind="attempt", attempt=attempt.attempt)))
+            elif job.started < attempt.attempt and 0 < attempt.lock_until <= now:
+                found.append((subject, TimeoutElapsed(kind="lock", attempt=attempt.attempt)))
             elif gone:
                 found.append((subject, TimeoutElapsed(kind="worker_offline", attempt=attempt.attempt)))
         return found
+
+    def _due_raise(self, job: OpenJob, now: int) -> list[tuple[str, CommandBody]]:
+        entry = job.queued
+        if entry is None or not entry.ramp_ms or entry.attempt <= job.ended_attempt:
+            return []
+        ramp = Ramp(entry.min_cost, entry.max_cost, entry.ramp_start, entry.ramp_ms)
+        price = price_at(ramp, now, self.network.parameters)
+        if price <= entry.price:
+            return []
+        return [(NETWORK, RaisePrice(job_id=entry.job_id, attempt=entry.attempt, price=price))]
 
     def _due_presence(self, now: int) -> list[tuple[str, CommandBody]]:
         allowed = self.network.parameters.heartbeat_timeout_ms

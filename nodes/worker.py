@@ -4,6 +4,7 @@ Resumable: what is assigned and not proven is known from the log, so a worker th
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,23 +13,32 @@ import structlog
 
 from bitsage.obelysk import JobInputInvalid, ObelyskError
 from bitsage.opencl import DeviceError
+from bitsage.privacy import UNIT
+from bitsage.privacy.errors import NotDecryptable
+from bitsage.processors.hidden import shares
 from bitsage.processors.model import account_subject, job_subject
-from bitsage.schemas.commands import AbandonJob, StartJob, SubmitProof
+from bitsage.schemas.commands import AbandonJob, DeclineJob, StartJob, SubmitProof
+from bitsage.schemas.events import JobAssigned
 from bitsage.schemas.heartbeat import Heartbeat
 from bitsage.schemas.types import EventBody, EventEnvelope
 from bitsage.stark import ProofRefused, ProverError
 from bitsage.streams.log import Record
 
 from . import __version__
+from .bidding import BiddingPolicy
+from .claims import units_in
 from .client import Client
-from .follower import Keep
+from .follower import Follower, Keep
 from .jobwork import ProofWork, prove_attempt
 from .openjobs import OpenJob, OpenJobs, job_follower
 from .outbox import AGAIN, Outbox
+from .signing import now_ms
 
 logger = structlog.get_logger(__name__)
 #: (job id hex, stage, done, total)
 Progress = Callable[[str, str, int, int], None]
+#: How long a worker waits for the sealed price of a job before it declines.
+_TELL_S = 30.0
 #: Refusals of a proof that would be refused again: the attempt is given up before its time runs out.
 _NOT_ADMITTED = frozenset({"too_large", "malformed"})
 
@@ -41,10 +51,13 @@ class WorkerNode:
     folder: Path
     slots: int = 1
     progress: Progress | None = None
+    policy: BiddingPolicy | None = None
     produce: Callable[[OpenJob, bytes, Progress | None], ProofWork] = prove_attempt
     stop: threading.Event = field(default_factory=threading.Event)
     open_jobs: OpenJobs = field(default_factory=OpenJobs)
     _submitted: set[tuple[bytes, int]] = field(default_factory=set)
+    _answered: set[tuple[bytes, int]] = field(default_factory=set)
+    _patience: dict[tuple[bytes, int], float] = field(default_factory=dict)
     _outbox: Outbox = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,8 +70,10 @@ class WorkerNode:
         failure: list[BaseException] = []
         follow = threading.Thread(target=_guard, args=(follower.run, self.stop, failure), name="follow")
         beat = threading.Thread(target=_guard, args=(self._beat, self.stop, failure), name="heartbeat")
+        lock = threading.Thread(target=_guard, args=(self._lock, self.stop, failure, follower), name="lock")
         follow.start()
         beat.start()
+        lock.start()
         try:
             while not self.stop.wait(0.05):
                 self._answer_refusals()
@@ -68,6 +83,7 @@ class WorkerNode:
             self.stop.set()
             follow.join()
             beat.join()
+            lock.join()
         if failure:
             raise failure[0]
 
@@ -92,15 +108,75 @@ class WorkerNode:
             elif isinstance(said, SubmitProof) and reason in _NOT_ADMITTED:
                 self._outbox.send(job_id, AbandonJob(attempt=said.attempt, reason=reason))
 
-    def _next(self) -> OpenJob | None:
-        mine = []
-        for job in list(self.open_jobs.jobs.values()):
-            attempt = job.current
-            if attempt is None or job.submitted is None or attempt.worker != self.client.key.address:
+    def _lock(self, stop: threading.Event, follower: Follower) -> None:
+        """Answer every offer with a lock time while others are being proven: begin it, or decline it by the policy."""
+        while not stop.wait(0.05):
+            if not follower.caught_up.is_set():
                 continue
-            if job.proof is None and (job.job_id, attempt.attempt) not in self._submitted:
-                mine.append((attempt.expires_at, job.job_id, job))
-        return min(mine)[2] if mine else None
+            for job, attempt in self._mine():
+                name = (job.job_id, attempt.attempt)
+                if not self._has_to_answer(job, attempt) or name in self._answered:
+                    continue
+                price = self._price(job, attempt)
+                if price is None and self._patient(name, attempt):
+                    continue
+                self._answered.add(name)
+                # A price that nobody told is none that could be accepted.
+                reason = None if self.policy is None else self.policy.objection(job, price or 0)
+                if reason is None:
+                    self._outbox.send(job.job_id, StartJob(attempt=attempt.attempt))
+                else:
+                    self._submitted.add(name)
+                    self._outbox.send(job.job_id, DeclineJob(attempt=attempt.attempt, reason=reason))
+                    logger.info("job_declined", job=job_subject(job.job_id), attempt=attempt.attempt, reason=reason)
+
+    def _has_to_answer(self, job: OpenJob, attempt: JobAssigned) -> bool:
+        """Whether the attempt is begun or declined before any work: it has a lock time, or a price that is to be read."""
+        return bool(attempt.lock_until or self._reads_price(job)) and job.started < attempt.attempt
+
+    def _reads_price(self, job: OpenJob) -> bool:
+        """Whether the price is sealed and the policy asks for one."""
+        if self.policy is None or job.submitted is None or not job.submitted.price:
+            return False
+        return self.policy.ask_for(job.submitted.spec.job_type) > 0
+
+    def _price(self, job: OpenJob, attempt: JobAssigned) -> int | None:
+        """What the attempt pays (base units), a sealed price decrypted; None while it has not been told."""
+        if not self._reads_price(job):
+            return attempt.cost
+        told = job.told
+        if told is None or (told.attempt, told.worker) != (attempt.attempt, attempt.worker):
+            return None
+        try:
+            units = units_in(told.ciphertext, self.client.key.payment_secret)
+        except NotDecryptable:
+            # Under another key than ours: as good as no price.
+            return 0
+        return shares(self.client.network.parameters).price * units * UNIT
+
+    def _patient(self, name: tuple[bytes, int], attempt: JobAssigned) -> bool:
+        """Whether a price that was not told may still come: for half of a lock time, at most half a minute."""
+        now = time.monotonic()
+        if name not in self._patience:
+            lock_s = (attempt.lock_until - now_ms()) / 2000 if attempt.lock_until else _TELL_S
+            self._patience[name] = now + max(0.0, min(lock_s, _TELL_S))
+        return now < self._patience[name]
+
+    def _mine(self) -> list[tuple[OpenJob, JobAssigned]]:
+        """The attempts that are this worker's, proven or not."""
+        me = self.client.key.address
+        found = [(job, job.current) for job in list(self.open_jobs.jobs.values()) if job.submitted is not None]
+        return [(job, attempt) for job, attempt in found if attempt is not None and attempt.worker == me]
+
+    def _next(self) -> OpenJob | None:
+        waiting = []
+        for job, attempt in self._mine():
+            # What has a lock time or a price to be read is answered first: it may be declined.
+            unanswered = self._has_to_answer(job, attempt)
+            done = job.proof is not None or (job.job_id, attempt.attempt) in self._submitted
+            if not (unanswered or done):
+                waiting.append((attempt.expires_at, job.job_id, job))
+        return min(waiting)[2] if waiting else None
 
     def _work(self, job: OpenJob) -> None:
         attempt = job.current
@@ -108,7 +184,8 @@ class WorkerNode:
             return
         with structlog.contextvars.bound_contextvars(job=job_subject(job.job_id), attempt=attempt.attempt):
             self._submitted.add((job.job_id, attempt.attempt))
-            self._outbox.send(job.job_id, StartJob(attempt=attempt.attempt))
+            if job.started < attempt.attempt:
+                self._outbox.send(job.job_id, StartJob(attempt=attempt.attempt))
             logger.info("job_started")
             try:
                 work = self.produce(job, self.client.key.address, self.progress)
@@ -170,9 +247,9 @@ def _proof_command(attempt: int, work: ProofWork) -> SubmitProof:
     )
 
 
-def _guard(body: Callable[[threading.Event], None], stop: threading.Event, failure: list[BaseException]) -> None:
+def _guard(body: Callable[..., None], stop: threading.Event, failure: list[BaseException], *arguments: object) -> None:
     try:
-        body(stop)
+        body(stop, *arguments)
     # A thread that dies must take the process with it, or a worker would look alive and do nothing.
     except BaseException as error:  # noqa: BLE001
         failure.append(error)

@@ -90,6 +90,14 @@ class JobType(Protocol):
 
 
 @runtime_checkable
+class CountedJob(Protocol):
+    """A job type that says how large a job is before it runs, for workers that ask a price per row."""
+
+    def rows(self, request: Request) -> int:
+        """Rows of the main trace of a valid request's proof, or the most that they may be."""
+
+
+@runtime_checkable
 class WitnessedJob(Protocol):
     """A job type that shows the columns it proves, for provers outside of this program."""
 

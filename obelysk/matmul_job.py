@@ -84,6 +84,13 @@ class MatmulJob:
             return
         self._inline(request)
 
+    def rows(self, request: Request) -> int:
+        """n^2, n being the side of the padded matrices."""
+        if "size" in request:
+            return int(request["size"]) ** 2
+        a, b = self._inline(request)
+        return padded_size(*a.shape, b.shape[1]) ** 2
+
     def inputs(self, request: Request) -> tuple[Matrix, Matrix]:
         """A and B of a request.  Raises JobInputInvalid."""
         self.validate(request)

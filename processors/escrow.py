@@ -9,6 +9,7 @@ from bitsage.schemas.types import EventBody
 from .account_state import Account
 from .hidden import CLIENT, ESCROW, escrow_context, handle, readers, shares
 from .model import Command, Local, Rules
+from .offers import refuse_offer
 from .refusal import NAME_MAX, REMARK_MAX, is_amount, rejected
 from .views import account
 
@@ -63,11 +64,12 @@ def _refuse(state: Account, body: SubmitJob, now: int, rules: Rules) -> Refusal 
     if spec.deadline > now + parameters.deadline_max_ms:
         return "deadline_too_far", ""
     refusal = _refuse_sealed(state, body) if body.transfer else _refuse_cost(state, spec, rules)
+    refusal = refusal or refuse_offer(spec, now, parameters)
     return refusal or rules.checks.job_input(spec.job_type, spec.input)
 
 
 def _refuse_sealed(state: Account, body: SubmitJob) -> Refusal | None:
-    if body.spec.max_cost:
+    if body.spec.max_cost or body.spec.min_cost or body.spec.ramp_ms or body.spec.ramp_start:
         return "offer_invalid", ""
     if not state.private.payment_key:
         return "no_private_account", ""

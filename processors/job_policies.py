@@ -24,6 +24,7 @@ FollowUps = list[FollowUp]
 CONSEQUENCES: dict[str, tuple[str | None, str]] = {
     "attempt_timeout": ("timeout", "slash"),
     "worker_offline": ("timeout", "slash"),
+    "lock_timeout": ("lock_timeout", "failure"),
     "invalid_proof": ("invalid_proof", "slash"),
     "abandoned": (None, "failure"),
 }
@@ -45,6 +46,14 @@ def _queue(state: Job) -> FollowUp:
         priority=state.spec.priority,
         submitted_at=state.submitted_at,
         excluded=list(state.blamed),
+        rows=state.rows,
+        client=state.client,
+        max_cost=state.spec.max_cost,
+        min_cost=state.spec.min_cost,
+        ramp_start=state.spec.ramp_start or state.submitted_at,
+        ramp_ms=state.spec.ramp_ms,
+        collateral=state.spec.collateral,
+        reluctant=list(state.reluctant),
     )
     return NETWORK, entry
 
@@ -59,7 +68,8 @@ def attempt_ended(command: Command, event: JobReassigned | JobFailed, local: Loc
     state = job(local)
     again = isinstance(event, JobReassigned)
     ended = state.attempt - 1 if again else state.attempt
-    result = _consequences(command, event, ended)
+    assert state.spec is not None
+    result = _consequences(command, event, ended, state.spec.collateral, rules)
     result.append(withdrawal(event.job_id, ended))
     if again:
         return [*result, _queue(state)]
@@ -67,15 +77,19 @@ def attempt_ended(command: Command, event: JobReassigned | JobFailed, local: Loc
     return [*result, (account_subject(state.client), refund)]
 
 
-def _consequences(command: Command, event: JobReassigned | JobFailed, attempt: int) -> FollowUps:
+def _consequences(
+    command: Command, event: JobReassigned | JobFailed, attempt: int, collateral: int, rules: Rules
+) -> FollowUps:
     if event.worker is None or event.reason not in CONSEQUENCES:
         return []
     slash, record = CONSEQUENCES[event.reason]
     subject = account_subject(event.worker)
     result: FollowUps = []
-    if slash is not None:
+    # A lock that ran out costs the collateral and nothing else (where the network sets no share of its own).
+    if slash is not None and (slash != "lock_timeout" or collateral or rules.parameters.slash_percent[slash]):
         reporter = command.body.reporter if isinstance(command.body, SettleAttempt) else None
-        result.append((subject, SlashStake(reason=slash, job_id=event.job_id, attempt=attempt, reporter=reporter)))
+        taken = SlashStake(reason=slash, job_id=event.job_id, attempt=attempt, reporter=reporter, collateral=collateral)
+        result.append((subject, taken))
     return [*result, (subject, AdjustReputation(reason=record, job_id=event.job_id, attempt=attempt))]
 
 

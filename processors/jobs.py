@@ -8,6 +8,7 @@ from bitsage.schemas.commands import (
     AdmitJob,
     AssignJob,
     CancelJob,
+    DeclineJob,
     SettleAttempt,
     StartJob,
     TimeoutElapsed,
@@ -26,7 +27,7 @@ from bitsage.schemas.hidden_events import PriceShared
 from bitsage.schemas.types import EventBody
 
 from .hidden import price_context
-from .job_state import Job, evolve
+from .job_state import DECLINED, Job, evolve
 from .model import Command, Local, Rules
 from .refusal import rejected
 from .views import job, proofs
@@ -40,17 +41,18 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
     """The events that answer a command to a job."""
     state = job(local)
     match command.body:
-        case AdmitJob(client=client, spec=spec, price=price):
+        case AdmitJob(client=client, spec=spec, rows=rows, price=price):
             if state.status != "unknown":
                 return rejected(command, "job_exists")
-            return [JobSubmitted(job_id=bytes.fromhex(command.subject), client=client, spec=spec, price=price)]
+            job_id = bytes.fromhex(command.subject)
+            return [JobSubmitted(job_id=job_id, client=client, spec=spec, rows=rows, price=price)]
         case body if state.status == "unknown":
             return rejected(command, "unknown_job")
         case body if state.over:
             return rejected(command, "job_over")
         case AssignJob() as body:
             return _assign(state, command, body, rules)
-        case StartJob(attempt=attempt) | AbandonJob(attempt=attempt) as body:
+        case StartJob(attempt=attempt) | AbandonJob(attempt=attempt) | DeclineJob(attempt=attempt) as body:
             return _by_worker(state, local, command, attempt, rules)
         case CancelJob():
             return _cancel(state, local, command)
@@ -80,13 +82,17 @@ def _assign(state: Job, command: Command, body: AssignJob, rules: Rules) -> list
     if command.at >= deadline:
         return [JobFailed(job_id=state.job_id, reason="deadline_passed")]
     assert state.spec is not None
+    if body.cost > state.spec.max_cost:
+        return rejected(command, "amount_out_of_range")
+    lock = state.spec.lock_timeout_ms
     return [
         JobAssigned(
             job_id=state.job_id,
             attempt=state.attempt,
             worker=body.worker,
-            cost=state.spec.max_cost,
+            cost=body.cost or state.spec.max_cost,
             expires_at=min(command.at + rules.parameters.attempt_timeout_ms, deadline),
+            lock_until=min(command.at + lock, deadline) if lock else 0,
         )
     ]
 
@@ -107,6 +113,13 @@ def _by_worker(state: Job, local: Local, command: Command, attempt: int, rules: 
         return rejected(command, "wrong_attempt")
     if in_judgement(state, local):
         return rejected(command, "in_judgement")
+    if isinstance(command.body, DeclineJob):
+        # Who has started, or had its time, took the job: giving it back now has the price of giving it back.
+        # A sealed price is known to the worker only now, so without a lock time it may decline until it starts.
+        in_time = state.status == "assigned" and (
+            command.at < state.lock_until or (bool(state.price) and not state.lock_until)
+        )
+        return [_ended(state, command.at, DECLINED if in_time else "abandoned", rules)]
     if isinstance(command.body, AbandonJob):
         return [_ended(state, command.at, "unprovable" if blames_job(command.body.reason) else "abandoned", rules)]
     if state.status == "running":
@@ -136,6 +149,9 @@ def _time_out(state: Job, local: Local, command: Command, body: TimeoutElapsed, 
             # An attempt that the client's deadline cut short says nothing about the worker.
             cut_short = state.expires_at == deadline
             return [_ended(state, command.at, "deadline_passed" if cut_short else "attempt_timeout", rules)]
+        case "lock" if state.status == "assigned" and state.lock_until and command.at >= state.lock_until:
+            cut_short = command.at >= deadline
+            return [_ended(state, command.at, "deadline_passed" if cut_short else "lock_timeout", rules)]
         case "worker_offline" if state.held:
             return [_ended(state, command.at, "worker_offline", rules)]
     return rejected(command, "not_due")
@@ -195,7 +211,9 @@ def _settle(state: Job, local: Local, command: Command, body: SettleAttempt, rul
 
 def _ended(state: Job, now: int, reason: str, rules: Rules) -> JobReassigned | JobFailed:
     """The attempt is over without a result: another one while attempts and time are left."""
-    if state.attempt >= rules.parameters.attempts or now >= _deadline(state):
+    declined = state.declined + (reason == DECLINED)
+    spent = state.attempt - min(declined, rules.parameters.declines)
+    if spent >= rules.parameters.attempts or now >= _deadline(state):
         return JobFailed(job_id=state.job_id, reason=reason, worker=state.worker)
     return JobReassigned(job_id=state.job_id, worker=state.worker, next_attempt=state.attempt + 1, reason=reason)
 

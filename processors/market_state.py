@@ -6,18 +6,31 @@ keys, never at all workers or all jobs. A worker stands in an index once per job
 
 from dataclasses import dataclass, field, replace
 
-from bitsage.schemas.events import CapacityChanged, JobMatched, JobQueued, JobWithdrawn, ValidatorSetChanged
+from bitsage.schemas.events import (
+    CapacityChanged,
+    JobMatched,
+    JobQueued,
+    JobWithdrawn,
+    PriceRaised,
+    ValidatorSetChanged,
+)
 from bitsage.schemas.parameters import TIERS
-from bitsage.schemas.types import EventBody
+from bitsage.schemas.types import ZERO_HASH, EventBody
 
+from .low_map import LowMap, Row
+from .pricing import Ramp
+from .refusal import SUPPLY
 from .sorted_map import SortedMap
 
 _RANK = {tier: rank for rank, tier in enumerate(TIERS)} | {"": 0}
-#: (job type, tier rank, attested, -reputation, load, worker): workers with a free slot, the best first.
-FreeKey = tuple[str, int, bool, int, int, bytes]
-#: (job type, tier rank, attested, worker): workers that take jobs, free or not.
-#: (job type, tier rank, tee, -priority, submitted at, job id): jobs that wait, the most urgent first.
-WaitingKey = tuple[str, int, bool, int, int, bytes]
+#: The shelf for any client, in both indexes.
+ANYBODY = b""
+#: (job type, client, tier rank, attested, -reputation, load, worker): workers with a free slot, the best first. A worker that
+#: works for certain clients stands on a shelf for each of them. Numbers: ask, least tier's rank, -(collateral it can pledge).
+FreeKey = tuple[str, bytes, int, bool, int, int, bytes]
+#: (job type, client, tier rank, tee, order, job id): jobs that wait, the most urgent first; each stands on the shelf for
+#: anybody and on its client's. Numbers: -(price per row), collateral.
+WaitingKey = tuple[str, bytes, int, bool, int, bytes]
 
 
 def rank(tier: str) -> int:
@@ -31,7 +44,8 @@ def rank(tier: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What the market may use of a worker, and how many jobs it holds (`load`, which may exceed lowered `slots`)."""
+    """What the market may use of a worker, how many jobs it holds (`load`, which may exceed lowered `slots`), and what it has
+    pledged for them (base units). `asks`: least price per row of each of `job_types`."""
 
     tier: str
     reputation: int
@@ -39,30 +53,68 @@ class Capacity:
     attested: bool
     job_types: tuple[str, ...]
     load: int = 0
+    asks: tuple[int, ...] = ()
+    clients: tuple[bytes, ...] = ()
+    least_tier: str = ""
+    stake: int = 0
+    max_collateral: int = 0
+    pledged: int = 0
 
     @property
     def free(self) -> bool:
         """Whether it can take another job."""
         return self.load < self.slots
 
+    @property
+    def spare(self) -> int:
+        """The largest collateral that it can pledge for one more job."""
+        return max(0, min(self.stake - self.pledged, self.max_collateral))
+
+    def held(self, jobs: int, collateral: int) -> "Capacity":
+        """The same with so much more to do and pledged."""
+        # The constructor, not `replace`: a match and an end each come through here.
+        return Capacity(
+            self.tier, self.reputation, self.slots, self.attested, self.job_types, self.load + jobs, self.asks,
+            self.clients, self.least_tier, self.stake, self.max_collateral, self.pledged + collateral,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A job in the market: waiting (`worker` is empty) or held by `worker`."""
+    """A job in the market: waiting (`worker` is empty) or held by `worker`; `price` (base units) for `rows` proven rows.
+
+    `excluded` workers do not get it; `reluctant` ones only at the highest price of its ramp.
+    """
 
     attempt: int
     job_type: str
     tier: str
     tee: bool
-    priority: int
-    submitted_at: int
+    order: int
     excluded: tuple[bytes, ...] = ()
     worker: bytes = b""
+    price: int = 0
+    rows: int = 1
+    client: bytes = ZERO_HASH
+    ramp: Ramp = Ramp(0, 0)  # noqa: RUF009 - frozen
+    collateral: int = 0
+    reluctant: tuple[bytes, ...] = ()
+
+    @property
+    def per_row(self) -> int:
+        """The highest ask that the price meets. A sealed price (0 here) may meet any: its worker reads it and declines."""
+        return self.price // self.rows if self.price else SUPPLY
+
+    def is_closed_to(self, worker: bytes) -> bool:
+        """Whether the worker does not get it now, for what it did with it before."""
+        return worker in self.excluded or (self.price < self.ramp.high and worker in self.reluctant)
 
 
-def waiting_key(job_id: bytes, job: Placement) -> WaitingKey:
-    """Where a waiting job stands in its queue."""
-    return (job.job_type, rank(job.tier), job.tee, -job.priority, job.submitted_at, job_id)
+def _waiting(job_id: bytes, job: Placement) -> tuple[list[WaitingKey], Row]:
+    """Where a waiting job stands in its queues, and its numbers there."""
+    shelves = (ANYBODY,) if job.client == ZERO_HASH else (ANYBODY, job.client)
+    keys = [(job.job_type, shelf, rank(job.tier), job.tee, job.order, job_id) for shelf in shelves]
+    return keys, (-job.per_row, job.collateral)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +125,25 @@ class Market:
     placements: SortedMap[bytes, Placement] = field(default_factory=SortedMap)
     validators: tuple[bytes, ...] = ()
     epoch: int = 0
-    free: SortedMap[FreeKey, None] = field(default_factory=SortedMap, metadata={"index": True})
-    waiting: SortedMap[WaitingKey, None] = field(default_factory=SortedMap, metadata={"index": True})
+    free: LowMap[FreeKey] = field(default_factory=LowMap, metadata={"index": True})
+    waiting: LowMap[WaitingKey] = field(default_factory=LowMap, metadata={"index": True})
 
     def with_indexes(self) -> "Market":
         """The same facts with the indexes made anew (`serialise.load`)."""
-        workers = list(self.capacities.items())
-        jobs = [(job_id, job) for job_id, job in self.placements.items() if not job.worker]
-        return replace(
-            self,
-            free=SortedMap((key, None) for worker, c in workers if c.free for key in _free_keys(worker, c)),
-            waiting=SortedMap((waiting_key(job_id, job), None) for job_id, job in jobs),
-        )
+        free = [item for worker, c in self.capacities.items() if c.free for item in _free(worker, c)]
+        queued = [_waiting(job_id, job) for job_id, job in self.placements.items() if not job.worker]
+        return replace(self, free=LowMap(free), waiting=LowMap((key, row) for keys, row in queued for key in keys))
 
 
-def _free_keys(worker: bytes, c: Capacity) -> list[FreeKey]:
-    return [(kind, rank(c.tier), c.attested, -c.reputation, c.load, worker) for kind in c.job_types]
+def _free(worker: bytes, c: Capacity) -> list[tuple[FreeKey, Row]]:
+    """Where a worker with a free slot stands, and its numbers there."""
+    asks = c.asks or (0,) * len(c.job_types)
+    least, spare, mine = rank(c.least_tier), -c.spare, (rank(c.tier), c.attested, -c.reputation, c.load, worker)
+    return [
+        ((kind, client, *mine), (ask, least, spare))
+        for kind, ask in zip(c.job_types, asks, strict=True)
+        for client in c.clients or (ANYBODY,)
+    ]
 
 
 def evolve(state: Market, body: EventBody, at: int) -> Market:
@@ -96,61 +151,93 @@ def evolve(state: Market, body: EventBody, at: int) -> Market:
     match body:
         case CapacityChanged():
             old = state.capacities.get(body.worker)
-            load = 0 if old is None else old.load
-            job_types = tuple(sorted(set(body.job_types)))
-            fresh = Capacity(body.tier, body.reputation, body.slots, body.attested, job_types, load)
-            return _with_capacity(state, body.worker, old, fresh)
+            return _with_capacity(state, body.worker, old, _offered(body, old))
         case JobQueued():
-            job = Placement(
-                body.attempt,
-                body.job_type,
-                body.tier,
-                body.tee,
-                body.priority,
-                body.submitted_at,
-                tuple(body.excluded),
-            )
-            return _enter(state, body.job_id, job)
+            return _enter(state, body.job_id, _queued(body))
+        case PriceRaised(job_id=job_id, price=price):
+            job = state.placements[job_id]
+            dearer = replace(job, price=price)
+            keys, numbers = _waiting(job_id, dearer)
+            waiting = state.waiting
+            for key in keys:
+                waiting = waiting.set(key, numbers)
+            return _moved(state, state.capacities, state.placements.set(job_id, dearer), state.free, waiting)
         case JobMatched(job_id=job_id, worker=worker):
             job = state.placements[job_id]
             placements = state.placements.set(job_id, replace(job, worker=worker))
-            return _with_load(_leave(state, job_id, job, placements), worker, 1)
+            return _with_load(_leave(state, job_id, job, placements), worker, 1, job.collateral)
         case JobWithdrawn(job_id=job_id):
             job = state.placements[job_id]
             placements = state.placements.remove(job_id)
             if job.worker:
-                return _with_load(replace(state, placements=placements), job.worker, -1)
+                return _with_load(replace(state, placements=placements), job.worker, -1, -job.collateral)
             return _leave(state, job_id, job, placements)
         case ValidatorSetChanged(epoch=epoch, validators=validators):
             return replace(state, epoch=epoch, validators=tuple(validators))
     return state
 
 
+def _offered(body: CapacityChanged, old: Capacity | None) -> Capacity:
+    asks = dict(zip(body.job_types, body.asks or (0,) * len(body.job_types), strict=True))
+    return Capacity(
+        body.tier,
+        body.reputation,
+        body.slots,
+        body.attested,
+        tuple(sorted(asks)),
+        0 if old is None else old.load,
+        tuple(asks[kind] for kind in sorted(asks)) if body.asks else (),
+        tuple(sorted(set(body.clients))),
+        body.least_tier,
+        body.stake,
+        body.max_collateral,
+        0 if old is None else old.pledged,
+    )
+
+
+def _queued(body: JobQueued) -> Placement:
+    return Placement(
+        body.attempt,
+        body.job_type,
+        body.tier,
+        body.tee,
+        body.order,
+        tuple(body.excluded),
+        price=body.price,
+        rows=body.rows,
+        client=body.client,
+        ramp=Ramp(body.min_cost or body.max_cost, body.max_cost, body.ramp_start, body.ramp_ms),
+        collateral=body.collateral,
+        reluctant=tuple(body.reluctant),
+    )
+
+
 def _enter(state: Market, job_id: bytes, job: Placement) -> Market:
-    key = waiting_key(job_id, job)
-    placements = state.placements.set(job_id, job)
-    waiting = state.waiting.set(key, None)
-    return _moved(state, state.capacities, placements, state.free, waiting)
+    keys, numbers = _waiting(job_id, job)
+    waiting = state.waiting
+    for key in keys:
+        waiting = waiting.set(key, numbers)
+    return _moved(state, state.capacities, state.placements.set(job_id, job), state.free, waiting)
 
 
 def _leave(state: Market, job_id: bytes, job: Placement, placements: SortedMap[bytes, Placement]) -> Market:
-    key = waiting_key(job_id, job)
-    waiting = state.waiting.remove(key)
+    waiting = state.waiting
+    for key in _waiting(job_id, job)[0]:
+        waiting = waiting.remove(key)
     return _moved(state, state.capacities, placements, state.free, waiting)
 
 
-def _with_load(state: Market, worker: bytes, change: int) -> Market:
+def _with_load(state: Market, worker: bytes, jobs: int, collateral: int) -> Market:
     old = state.capacities[worker]
-    fresh = Capacity(old.tier, old.reputation, old.slots, old.attested, old.job_types, old.load + change)
-    return _with_capacity(state, worker, old, fresh)
+    return _with_capacity(state, worker, old, old.held(jobs, collateral))
 
 
 def _moved(
     state: Market,
     capacities: SortedMap[bytes, Capacity],
     placements: SortedMap[bytes, Placement],
-    free: SortedMap[FreeKey, None],
-    waiting: SortedMap[WaitingKey, None],
+    free: LowMap[FreeKey],
+    waiting: LowMap[WaitingKey],
 ) -> Market:
     # The constructor, not `replace`: this is the hottest line of the market.
     return Market(capacities, placements, state.validators, state.epoch, free, waiting)
@@ -159,10 +246,10 @@ def _moved(
 def _with_capacity(state: Market, worker: bytes, old: Capacity | None, fresh: Capacity) -> Market:
     free = state.free
     if old is not None:
-        for key in _free_keys(worker, old) if old.free else ():
+        for key, _ in _free(worker, old) if old.free else ():
             free = free.remove(key)
-    for key in _free_keys(worker, fresh) if fresh.free else ():
-        free = free.set(key, None)
+    for key, numbers in _free(worker, fresh) if fresh.free else ():
+        free = free.set(key, numbers)
     gone = not fresh.slots and not fresh.load
     capacities = state.capacities.remove(worker) if gone else state.capacities.set(worker, fresh)
     return _moved(state, capacities, state.placements, free, state.waiting)

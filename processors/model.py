@@ -43,6 +43,9 @@ class Checks(Protocol):
     def job_input(self, job_type: str, job_input: str) -> tuple[str, str] | None:
         """None when the input suits the job type, else (reason code, sentence)."""
 
+    def job_rows(self, job_type: str, job_input: str) -> int:
+        """How many rows a proof of this valid input has, or may have; at least 1, and 1 where the job type does not say."""
+
     def key_proof(self, payment_key: bytes, key_proof: bytes, worker: bytes) -> bool:
         """Whether the proof shows knowledge of the payment key's secret, bound to the worker's address."""
 

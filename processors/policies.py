@@ -37,6 +37,7 @@ from bitsage.schemas.events import (
     ProofGenerated,
     ReputationChanged,
     Slashed,
+    Staked,
     TallyRequested,
     UnstakeRequested,
     ValidatorDeparted,
@@ -70,8 +71,9 @@ def follow_ups(command: Command, event: EventBody, local: Local, rules: Rules) -
 
 def _escrow_locked(command: Command, event: EscrowLocked, local: Local, rules: Rules) -> FollowUps:
     assert isinstance(command.body, SubmitJob)
-    price = handle(event.ciphertext, ESCROW) if event.ciphertext else b""
-    return [(job_subject(event.job_id), AdmitJob(client=command.actor, spec=command.body.spec, price=price))]
+    spec, price = command.body.spec, handle(event.ciphertext, ESCROW) if event.ciphertext else b""
+    rows = rules.checks.job_rows(spec.job_type, spec.input)
+    return [(job_subject(event.job_id), AdmitJob(client=command.actor, spec=spec, rows=rows, price=price))]
 
 
 def _escrow_released(command: Command, event: EscrowReleased, local: Local, rules: Rules) -> FollowUps:
@@ -147,15 +149,17 @@ def _slashed(command: Command, event: Slashed, local: Local, rules: Rules) -> Fo
     )
     if collected.amount:
         result.append((TREASURY, collected))
-    return [*result, (command.subject, ReviewStanding(reason=event.reason))]
+    review = (command.subject, ReviewStanding(reason=event.reason))
+    return [*result, review, *worker_policies.stake_changed(command, event, local, rules)]
 
 
 def _unstake_requested(command: Command, event: UnstakeRequested, local: Local, rules: Rules) -> FollowUps:
-    return [(command.subject, ReviewStanding(reason="unstake"))]
+    review = (command.subject, ReviewStanding(reason="unstake"))
+    return [review, *worker_policies.stake_changed(command, event, local, rules)]
 
 
 def _job_matched(command: Command, event: JobMatched, local: Local, rules: Rules) -> FollowUps:
-    return [(job_subject(event.job_id), AssignJob(attempt=event.attempt, worker=event.worker))]
+    return [(job_subject(event.job_id), AssignJob(attempt=event.attempt, worker=event.worker, cost=event.price))]
 
 
 def _proof_generated(command: Command, event: ProofGenerated, local: Local, rules: Rules) -> FollowUps:
@@ -235,6 +239,7 @@ _POLICIES: dict[type[EventBody], Policy] = {
     TransferSent: _transfer_sent,
     TransferBounced: _transfer_bounced,
     Slashed: _slashed,
+    Staked: worker_policies.stake_changed,
     UnstakeRequested: _unstake_requested,
     JobMatched: _job_matched,
     ProofGenerated: _proof_generated,

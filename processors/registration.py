@@ -14,13 +14,15 @@ from bitsage.schemas.types import EventBody
 from .account_state import Account
 from .model import Command, Local, Rules
 from .payments import worker_address
-from .refusal import NAME_MAX, rejected
+from .refusal import NAME_MAX, SUPPLY, rejected
 from .stake import Insufficient, Unlocked, Valid, verify_stake
 from .views import account, worker
 from .worker_state import Worker
 
 #: Every job type is an entry in the market's indexes, so their number is bounded.
 JOB_TYPES_MAX = 16
+#: For the same reason: a worker stands in them once for each job type and client that it works for.
+CLIENTS_MAX = 8
 _PAYMENT_KEY_MAX = 128
 #: ReviewStanding's reason when the market could not take the validator in.
 VALIDATORS_FULL = "validators_full"
@@ -56,6 +58,7 @@ def _register_worker(
     missing = _missing_stake(funds, body.tier, command.at, rules)
     if missing is not None:
         return [missing]
+    asks = dict(zip(body.job_types, body.asks, strict=True)) if body.asks else {}
     return [
         WorkerRegistered(
             worker=command.actor,
@@ -66,6 +69,10 @@ def _register_worker(
             job_types=sorted(set(body.job_types)),
             slots=body.slots,
             attested=False,
+            asks=[ask for _, ask in sorted(asks.items())],
+            clients=sorted(body.clients),
+            least_tier=body.least_tier,
+            max_collateral=body.max_collateral,
         )
     ]
 
@@ -85,9 +92,28 @@ def _refuse_worker(state: Worker, funds: Account, command: Command, body: Regist
     for reason, wrong in checks.items():
         if wrong:
             return reason
+    policy = _refuse_policy(body)
+    if policy is not None:
+        return policy
     key, proof = body.payment_key, body.key_proof
     if len(key) > _PAYMENT_KEY_MAX or not rules.checks.key_proof(key, proof, command.actor):
         return "key_proof_invalid"
+    return None
+
+
+def _refuse_policy(body: RegisterWorker) -> str | None:
+    """What is wrong with a bidding policy; the tier is known to be one."""
+    names = body.job_types
+    if body.asks and (len(body.asks) != len(names) or len(set(names)) != len(names)):
+        return "asks_invalid"
+    if any(not 0 <= amount <= SUPPLY for amount in (*body.asks, body.max_collateral)):
+        return "asks_invalid"
+    if len(body.clients) > CLIENTS_MAX or len(set(body.clients)) != len(body.clients):
+        return "clients_invalid"
+    if body.least_tier not in ("", *TIERS):
+        return "unknown_tier"
+    if body.least_tier and TIERS.index(body.least_tier) > TIERS.index(body.tier):
+        return "least_tier_too_high"
     return None
 
 

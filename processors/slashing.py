@@ -1,4 +1,4 @@
-"""Taking a share of a stake, and the reporter's reward."""
+"""Taking a share of a stake (and the collateral of the job at least), and the reporter's reward."""
 
 from bitsage.schemas.commands import GrantReward, SlashStake
 from bitsage.schemas.events import RewardGranted, Slashed
@@ -40,7 +40,8 @@ def _slash(state: Account, command: Command, body: SlashStake, rules: Rules) -> 
     if slash_mark(body.reason, body.job_id, body.attempt) in state.marks:
         return rejected(command, "already_booked")
     # Stake that is being unlocked answers for what its owner did before it was withdrawn.
-    amount = (state.stake + state.unstaking) * percent // 100
+    total = state.stake + state.unstaking
+    amount = min(total, max(total * percent // 100, body.collateral))
     if not amount:
         return rejected(command, "nothing_to_slash")
     reporter = body.reporter

@@ -1,30 +1,43 @@
 """What a worker's events entail: its place in the market, and the slash for repeated failures."""
 
 from bitsage.schemas.commands import AdjustReputation, OfferCapacity, SlashStake
-from bitsage.schemas.events import ReputationChanged, WorkerWentOffline
+from bitsage.schemas.events import ReputationChanged, Slashed, Staked, UnstakeRequested, WorkerWentOffline
 from bitsage.schemas.types import CommandBody, EventBody
 
 from .model import NETWORK, Command, Local, Rules
 from .payments import worker_address
 from .reputation import reputation_of
-from .views import worker
+from .views import account, worker
 from .worker_state import REPEATED_FAILURES
 
 FollowUps = list[tuple[str, CommandBody]]
 
 
 def capacity_changed(command: Command, event: EventBody, local: Local, rules: Rules) -> FollowUps:
-    """Tell the market what it may use of the worker from now on."""
-    state = worker(local)
+    """Tell the market what it may use of the worker from now on: nothing while its stake does not carry it."""
+    state, stake = worker(local), account(local).stake
+    usable = state.active and stake >= rules.parameters.minimum_stake[state.tier]
     offer = OfferCapacity(
         worker=worker_address(command.subject),
         tier=state.tier,
         reputation=reputation_of(state, rules),
-        slots=state.slots if state.active else 0,
+        slots=state.slots if usable else 0,
         attested=state.attested,
         job_types=list(state.job_types),
+        asks=list(state.asks),
+        clients=list(state.clients),
+        least_tier=state.least_tier,
+        max_collateral=state.max_collateral,
+        stake=stake,
     )
     return [(NETWORK, offer)]
+
+
+def stake_changed(
+    command: Command, event: Staked | Slashed | UnstakeRequested, local: Local, rules: Rules
+) -> FollowUps:
+    """The market stops at once to give jobs to a worker whose stake no longer suffices, and counts collaterals anew."""
+    return capacity_changed(command, event, local, rules) if worker(local).active else []
 
 
 def reputation_changed(command: Command, event: ReputationChanged, local: Local, rules: Rules) -> FollowUps:

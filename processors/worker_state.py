@@ -25,7 +25,8 @@ class Worker:
     """`registered`: a worker; `validator`: a registered validator; never both.
 
     `reputation` is None until it first moved; `failures` is the current run of failures; `suspended`: offline until it
-    registers anew. `payment_key` stays after departure, for what is still to be paid. `marks`: adjustments made.
+    registers anew. `asks`, `clients`, `least_tier` and `max_collateral` are its bidding policy. `payment_key` stays after
+    departure, for what is still to be paid. `marks`: adjustments made.
     """
 
     registered: bool = False
@@ -37,6 +38,10 @@ class Worker:
     job_types: tuple[str, ...] = ()
     slots: int = 0
     attested: bool = False
+    asks: tuple[int, ...] = ()
+    clients: tuple[bytes, ...] = ()
+    least_tier: str = ""
+    max_collateral: int = 0
     reputation: int | None = None
     failures: int = 0
     marks: SortedMap[bytes, None] = field(default_factory=SortedMap)
@@ -60,10 +65,19 @@ def _paid_for(state: Worker) -> Worker:
 def evolve(state: Worker, body: EventBody, at: int) -> Worker:
     """The worker after one more of its events."""
     match body:
-        case WorkerRegistered(tier=tier, payment_key=key, job_types=job_types, slots=slots, attested=attested):
+        case WorkerRegistered():
             joined = replace(_paid_for(state), registered=True, online=True, suspended=False)
             return replace(
-                joined, tier=tier, payment_key=key, job_types=tuple(job_types), slots=slots, attested=attested
+                joined,
+                tier=body.tier,
+                payment_key=body.payment_key,
+                job_types=tuple(body.job_types),
+                slots=body.slots,
+                attested=body.attested,
+                asks=tuple(body.asks),
+                clients=tuple(body.clients),
+                least_tier=body.least_tier,
+                max_collateral=body.max_collateral,
             )
         case WorkerDeparted():
             return replace(_paid_for(state), registered=False, online=False, suspended=False)

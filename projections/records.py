@@ -27,7 +27,15 @@ Trust = Callable[[str, bytes | None, Iterable[tuple[str, bytes | None]]], bool]
 NETWORK = "network"
 TREASURY = "treasury"
 _MARKET = frozenset(
-    {"CapacityChanged", "ValidatorSetChanged", "JobQueued", "JobMatched", "JobWithdrawn", "TallyRequested"}
+    {
+        "CapacityChanged",
+        "ValidatorSetChanged",
+        "JobQueued",
+        "JobMatched",
+        "JobWithdrawn",
+        "TallyRequested",
+        "PriceRaised",
+    }
 )
 #: Event -> the field whose address must be the subject.
 _OWN_ADDRESS = {

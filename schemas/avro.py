@@ -47,6 +47,8 @@ def _fields(cls: type, named: set[str]) -> list[dict[str, Any]]:
         entry: dict[str, Any] = {"name": field.name, "type": _type(hints[field.name], named)}
         if field.default is not dataclasses.MISSING:
             entry["default"] = _default(field.default, entry["type"])
+        elif field.default_factory is list:
+            entry["default"] = []
         result.append(entry)
     return result
 
@@ -54,7 +56,7 @@ def _fields(cls: type, named: set[str]) -> list[dict[str, Any]]:
 def _default(value: object, kind: object) -> object:
     if isinstance(value, bytes):
         return value.decode("latin-1")
-    if kind == "long":
+    if kind == "long" or (isinstance(kind, dict) and kind["type"] == "long"):
         return value
     # A decimal's default is its two's complement bytes as a string; only zero is used as one.
     if isinstance(value, int) and not isinstance(value, bool):

@@ -5,7 +5,7 @@
 encryptions and the timer's observations.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .events import JobSpec
@@ -19,7 +19,7 @@ from .hidden_commands import (
     Transfer,
     Withdraw,
 )
-from .types import Amount, Bytes16, Bytes32, CommandBody, Millis
+from .types import ZERO_HASH, Amount, Bytes16, Bytes32, CommandBody, Millis
 
 
 # ---- accounts ----
@@ -122,12 +122,14 @@ class CollectFees(CommandBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlashStake(CommandBody):
-    """Take the share that `reason` stands for from the subject's stake, once per (reason, job, attempt)."""
+    """Take the share that `reason` stands for from the subject's stake, but `collateral` at least; once per (reason, job,
+    attempt)."""
 
     reason: str
     job_id: Bytes16
     attempt: int
     reporter: Bytes32 | None = None
+    collateral: Amount = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +146,12 @@ class GrantReward(CommandBody):
 # ---- workers ----
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterWorker(CommandBody):
-    """Join as a worker. `key_proof` shows that the signer knows the secret of `payment_key`; `quote` is a TEE quote."""
+    """Join as a worker. `key_proof` shows that the signer knows the secret of `payment_key`; `quote` is a TEE quote.
+
+    What it bids: `asks`, the least price per proven row (base units) for each of `job_types`, none for any price; `clients`,
+    for whom alone it works, none for anybody; `least_tier`, the least tier that a job has to ask for; `max_collateral`, the
+    most that it pledges for one job.
+    """
 
     tier: str
     gpu_model: str
@@ -153,6 +160,10 @@ class RegisterWorker(CommandBody):
     job_types: list[str]
     slots: int
     quote: bytes = b""
+    asks: list[Amount] = field(default_factory=list)
+    clients: list[Bytes32] = field(default_factory=list)
+    least_tier: str = ""
+    max_collateral: Amount = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +216,11 @@ class OfferCapacity(CommandBody):
     slots: int
     attested: bool
     job_types: list[str]
+    asks: list[Amount] = field(default_factory=list)
+    clients: list[Bytes32] = field(default_factory=list)
+    least_tier: str = ""
+    max_collateral: Amount = 0
+    stake: Amount = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +243,23 @@ class EnqueueJob(CommandBody):
     priority: int
     submitted_at: Millis
     excluded: list[Bytes32]
+    rows: int = 1
+    client: Bytes32 = ZERO_HASH
+    max_cost: Amount = 0
+    min_cost: Amount = 0
+    ramp_start: Millis = 0
+    ramp_ms: int = 0
+    collateral: Amount = 0
+    reluctant: list[Bytes32] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaisePrice(CommandBody):
+    """The coordinator's timer: the ramp of a waiting job should have reached `price`."""
+
+    job_id: Bytes16
+    attempt: int
+    price: Amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,15 +288,17 @@ class AdmitJob(CommandBody):
 
     client: Bytes32
     spec: JobSpec
+    rows: int = 1
     price: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssignJob(CommandBody):
-    """The market chose `worker` for attempt `attempt`."""
+    """The market chose `worker` for attempt `attempt`, at the price `cost` (0: the job's fixed one)."""
 
     attempt: int
     worker: Bytes32
+    cost: Amount = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,6 +311,14 @@ class StartJob(CommandBody):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AbandonJob(CommandBody):
     """The assigned worker cannot finish, and says why."""
+
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclineJob(CommandBody):
+    """The assigned worker does not want the job at this price; without penalty before it starts, in the lock time."""
 
     attempt: int
     reason: str
@@ -300,7 +343,7 @@ class SettleAttempt(CommandBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeoutElapsed(CommandBody):
-    """The coordinator's timer: `kind` is attempt, worker_offline or deadline, for attempt `attempt`."""
+    """The coordinator's timer: `kind` is attempt, lock, worker_offline or deadline, for attempt `attempt`."""
 
     kind: str
     attempt: int
@@ -378,9 +421,9 @@ def _rules() -> dict[str, CommandRule]:
         ("workers", "owner"): (RegisterWorker, DepartWorker, RegisterValidator, DepartValidator),
         ("workers", "authority"): (
             ReviewStanding, AdjustReputation, ReportPresence, OfferCapacity, ChangeValidator, EnqueueJob, WithdrawJob,
-            RequestTally,
+            RequestTally, RaisePrice,
         ),
-        ("jobs", "anyone"): (StartJob, AbandonJob, CancelJob),
+        ("jobs", "anyone"): (StartJob, AbandonJob, CancelJob, DeclineJob),
         ("jobs", "authority"): (AdmitJob, AssignJob, SettleAttempt, TimeoutElapsed, SharePrice),
         ("proofs", "anyone"): (SubmitProof,),
         ("votes", "anyone"): (CastVote,),

@@ -1,6 +1,6 @@
 """Every event body, by the stream (topic) that its decider writes. The table `EVENTS` binds name to class and topic."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .hidden_events import (
     Deposited,
@@ -13,14 +13,16 @@ from .hidden_events import (
     TransferSent,
     Withdrawn,
 )
-from .types import Amount, Bytes16, Bytes32, EventBody, Millis, Rejection
+from .types import ZERO_HASH, Amount, Bytes16, Bytes32, EventBody, Millis, Rejection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """What a client wants done. `input` is canonical JSON that the job type understands.
 
-    `max_cost` is 0 where the offer is sealed: its price is a ciphertext beside the spec.
+    A sealed offer has `max_cost` 0: its price is a ciphertext beside the spec. An open one's
+    price is `max_cost`; with `min_cost` > 0 it rises from there to `max_cost`, from `ramp_start` (0: from admission) for
+    `ramp_ms`. `lock_timeout_ms` (0: none): time in which a worker has to start. `collateral`: least slash for not delivering.
     """
 
     job_type: str
@@ -30,6 +32,11 @@ class JobSpec:
     tee: bool
     priority: int
     deadline: Millis
+    min_cost: Amount = 0
+    ramp_start: Millis = 0
+    ramp_ms: int = 0
+    lock_timeout_ms: int = 0
+    collateral: Amount = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +241,10 @@ class WorkerRegistered(EventBody):
     job_types: list[str]
     slots: int
     attested: bool
+    asks: list[Amount] = field(default_factory=list)
+    clients: list[Bytes32] = field(default_factory=list)
+    least_tier: str = ""
+    max_collateral: Amount = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,7 +308,12 @@ class WorkerDeparted(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacityChanged(EventBody):
-    """What the market may use of a worker: `slots` = 0 takes it out of scheduling."""
+    """What the market may use of a worker: `slots` = 0 takes it out of scheduling.
+
+    `asks`: least price per row of each of `job_types` (none: any price); `clients`: for whom alone it works (none: for
+    anybody); `least_tier`: least tier that a job has to ask for; `stake`: what collaterals, of `max_collateral` at most
+    each, are pledged out of.
+    """
 
     worker: Bytes32
     tier: str
@@ -305,6 +321,11 @@ class CapacityChanged(EventBody):
     slots: int
     attested: bool
     job_types: list[str]
+    asks: list[Amount] = field(default_factory=list)
+    clients: list[Bytes32] = field(default_factory=list)
+    least_tier: str = ""
+    max_collateral: Amount = 0
+    stake: Amount = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,7 +338,11 @@ class ValidatorSetChanged(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobQueued(EventBody):
-    """The market holds the job until a worker fits. `excluded` workers failed it before."""
+    """The market holds the job until a worker fits. `excluded` workers failed it before.
+
+    `order`: its place, the lowest first. `price`: what it pays now, `rows`: for how many proven rows; workers in `reluctant`
+    get it at its highest price only.
+    """
 
     job_id: Bytes16
     attempt: int
@@ -327,15 +352,35 @@ class JobQueued(EventBody):
     priority: int
     submitted_at: Millis
     excluded: list[Bytes32]
+    order: int = 0
+    price: Amount = 0
+    rows: int = 1
+    client: Bytes32 = ZERO_HASH
+    max_cost: Amount = 0
+    min_cost: Amount = 0
+    ramp_start: Millis = 0
+    ramp_ms: int = 0
+    collateral: Amount = 0
+    reluctant: list[Bytes32] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceRaised(EventBody):
+    """The waiting job pays `price` from now on, as its ramp says."""
+
+    job_id: Bytes16
+    attempt: int
+    price: Amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobMatched(EventBody):
-    """The market gave the job to a worker and took one of its slots."""
+    """The market gave the job to a worker at `price` and took one of its slots."""
 
     job_id: Bytes16
     attempt: int
     worker: Bytes32
+    price: Amount = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,23 +407,31 @@ class TallyRequested(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSubmitted(EventBody):
-    """An admitted job whose funds are in escrow. `price`: a sealed price's unit, for the escrow's key."""
+    """An admitted job whose funds are in escrow; `rows`: how many a proof of it has, as far as admission can say.
+
+    `price`: a sealed price's unit, for the escrow's key.
+    """
 
     job_id: Bytes16
     client: Bytes32
     spec: JobSpec
+    rows: int = 1
     price: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobAssigned(EventBody):
-    """Attempt `attempt` (from 1) belongs to `worker`; `expires_at` is when it counts as timed out."""
+    """Attempt `attempt` (from 1) belongs to `worker` at the price `cost`; `expires_at` is when it counts as timed out.
+
+    `lock_until` (0: no such time): until then the worker may decline, and after it has lost the job unless it started.
+    """
 
     job_id: Bytes16
     attempt: int
     worker: Bytes32
     cost: Amount
     expires_at: Millis
+    lock_until: Millis = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -524,7 +577,7 @@ _BY_TOPIC: dict[str, tuple[type[EventBody], ...]] = {
     "workers": (
         WorkerRegistered, ValidatorRegistered, ValidatorDeparted, RegistrationRejected, ReputationChanged,
         WorkerWentOffline, WorkerReturned, WorkerDeparted, CapacityChanged, ValidatorSetChanged, JobQueued,
-        JobMatched, JobWithdrawn, TallyRequested,
+        JobMatched, JobWithdrawn, TallyRequested, PriceRaised,
     ),
     "jobs": (
         JobSubmitted, JobAssigned, JobStarted, JobReassigned, JobCompleted, JobFailed, JobCancelled, PriceShared,

@@ -57,6 +57,8 @@ class Parameters:
             "benchmark_fraud": 75,
             "contrary_vote": 10,
             "equivocation": 50,
+            # Not started in the lock time: the collateral, and no share of the stake.
+            "lock_timeout": 0,
         }
     )
     slash_reporter_percent: int = 50
@@ -93,6 +95,13 @@ class Parameters:
     job_input_max_bytes: int = 512 * 1024
     #: A decision slashes up to a third of the validators, and one command may have 256 follow-ups.
     validators_max: int = 700
+    #: What one step of priority is worth against waiting: the order of the queue is submission less priority times this.
+    ageing_ms: int = 60_000
+    #: A price ramp rises in so many equal steps.
+    ramp_steps: int = 32
+    lock_timeout_min_ms: int = 5_000
+    #: So many declined assignments of a job use up none of its attempts.
+    declines: int = 8
 
 
 def threshold(validators: int) -> int:

@@ -7,7 +7,7 @@ import dataclasses
 import io
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, NamedTuple, cast, get_type_hints
+from typing import Any, NamedTuple, cast, get_args, get_origin, get_type_hints
 
 import blake3
 from fastavro import schemaless_reader, schemaless_writer
@@ -56,7 +56,15 @@ def _conversions(hint: Any) -> tuple[_Convert, _Convert]:
         return _to_amount, _from_amount
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _to_dict, partial(_from_dict, hint)
+    if get_origin(hint) is list:
+        there, back = _conversions(get_args(hint)[0])
+        if there is not None and back is not None:
+            return partial(_each, there), partial(_each, back)
     return None, None
+
+
+def _each(convert: Callable[[Any], Any], values: list[Any]) -> list[Any]:
+    return [convert(value) for value in values]
 
 
 def _to_amount(value: int) -> bytes:

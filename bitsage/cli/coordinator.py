@@ -137,7 +137,22 @@ def submit_job(
             "--max-cost", metavar="SAGE", help="What the job pays: hidden, a multiple of 0.00005 SAGE; see --open."
         ),
     ] = "10",
-    open_offer: Annotated[bool, typer.Option("--open", help="An open offer: everybody sees what it pays.")] = False,
+    open_offer: Annotated[
+        bool, typer.Option("--open", help="An open offer: everybody sees what it pays; --ramp makes one, too.")
+    ] = False,
+    min_cost: Annotated[
+        str | None,
+        typer.Option("--min-cost", metavar="SAGE", help="Price at the start of --ramp; it rises to --max-cost."),
+    ] = None,
+    ramp: Annotated[str | None, typer.Option("--ramp", help="How long the price rises: 90s, 30m, 2h.")] = None,
+    ramp_after: Annotated[str | None, typer.Option("--ramp-after", help="When it begins to; default: at once.")] = None,
+    lock_timeout: Annotated[
+        str | None, typer.Option("--lock-timeout", help="Time in which a worker begins or declines: 10s, 1m.")
+    ] = None,
+    collateral: Annotated[
+        str,
+        typer.Option("--collateral", metavar="SAGE", help="Stake a worker loses at least when it does not deliver."),
+    ] = "0",
     tier: Annotated[str, typer.Option("--tier", metavar="TIER|MODEL", help="Least GPU tier; default: any.")] = "",
     priority: Annotated[int, typer.Option("--priority", help="0 to 10; higher comes first.")] = 0,
     deadline: Annotated[str, typer.Option("--deadline", help="30m, 2h, 3d or an ISO 8601 time.")] = "1h",
@@ -174,7 +189,12 @@ def submit_job(
         tier=tier,
         priority=priority,
         deadline=deadline,
-        open_offer=open_offer,
+        open_offer=open_offer or min_cost is not None or ramp is not None,
+        min_cost=min_cost,
+        ramp=ramp,
+        ramp_after=ramp_after,
+        lock_timeout=lock_timeout,
+        collateral=collateral,
     )
     spec = wish.spec(now_ms())
     # Before a wallet is made: no wallet is left behind by a command that could not do anything.
@@ -185,7 +205,7 @@ def submit_job(
         if fresh:
             for answer in open_account(client):
                 output.remark(line(answer))
-        if spec.max_cost or open_offer:
+        if wish.open_offer:
             job_id, answers = client.submit_job(spec)
         else:
             purse = Purse(client)

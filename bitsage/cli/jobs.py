@@ -57,11 +57,16 @@ class Wish:
     tier: str
     priority: int
     deadline: str
+    min_cost: str | None = None
+    ramp: str | None = None
+    ramp_after: str | None = None
+    lock_timeout: str | None = None
+    collateral: str = "0"
     open_offer: bool = False
 
     @property
     def price(self) -> int:
-        """The price in base units.
+        """The price, of an open offer the highest, in base units.
 
         Raises:
             InputError: no amount.
@@ -85,7 +90,31 @@ class Wish:
             tee=False,
             priority=self.priority,
             deadline=deadline_ms(self.deadline, now),
+            **self._offer(now),
         )
+
+    def _offer(self, now: int) -> dict[str, int]:
+        """The fields of an offer with a price ramp, a lock timeout or a collateral.
+
+        Raises:
+            InputError: half a ramp, or something that is no time or amount.
+        """
+        if (self.min_cost is None) != (self.ramp is None):
+            raise InputError("bad_argument", "--min-cost and --ramp go together; without them the price is --max-cost")
+        if self.ramp_after is not None and self.ramp is None:
+            raise InputError("bad_argument", "--ramp-after goes with --ramp")
+        low = 0 if self.min_cost is None else to_base_units(self.min_cost)
+        if self.min_cost is not None and not low:
+            raise InputError("bad_amount", "--min-cost has to be more than nothing")
+        if low > to_base_units(self.max_cost):
+            raise InputError("bad_argument", "--min-cost is above --max-cost; lower it")
+        return {
+            "min_cost": low,
+            "ramp_start": 0 if self.ramp_after is None else now + duration_ms(self.ramp_after, "--ramp-after"),
+            "ramp_ms": 0 if self.ramp is None else duration_ms(self.ramp, "--ramp"),
+            "lock_timeout_ms": 0 if self.lock_timeout is None else duration_ms(self.lock_timeout, "--lock-timeout"),
+            "collateral": to_base_units(self.collateral),
+        }
 
     def _request(self) -> dict[str, Any]:
         job_type = get_job_type(self.type)
@@ -149,6 +178,18 @@ def _read(file: Path) -> bytes:
     if len(data) > _MAX_FILE:
         raise InputError("file_error", f"{file} is larger than {_MAX_FILE} bytes")
     return data
+
+
+def duration_ms(text: str, option: str) -> int:
+    """Milliseconds of `90s`, `30m`, `2h`, `3d`.
+
+    Raises:
+        InputError: something else (`bad_argument`).
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not int(match[1]):
+        raise InputError("bad_argument", f"{option} is a time such as 90s, 30m or 2h, not {text[:40]!r}")
+    return int(match[1]) * _SECONDS[match[2]] * 1000
 
 
 def deadline_ms(text: str, now: int) -> int:

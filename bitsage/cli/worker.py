@@ -1,20 +1,24 @@
 """`sage-worker`: stake, register, run and prove jobs, claim payments."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bitsage.amounts import in_sage, to_base_units
+from bitsage.wallet import parse_address
 
 from . import output
-from .context import client_of, config, load_key, run_node, wallet_name
+from .bidding import Clients, JobTypes, LeastTier, MaxCollateral, MinPrice, Slots, bidding_policy
+from .context import client_of, config, load_key, onlooker, run_node, wallet_name
 from .failures import Commands
 from .options import AsJson, Name, Password, PasswordFile, job_bytes, root
 from .shared import (
     Amount,
     Role,
+    Words,
     add_balance_command,
     add_stake_commands,
     add_wallet_commands,
@@ -23,6 +27,14 @@ from .shared import (
     show_answers,
 )
 
+if TYPE_CHECKING:
+    from bitsage.nodes.bidding import BiddingPolicy
+    from bitsage.wallet import Key
+
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="What proofs are made on, as `sage devices` lists it; default: the best there is."),
+]
 ROLE = Role("worker", "sage-worker")
 app = typer.Typer(
     name="sage-worker",
@@ -54,12 +66,60 @@ def stake(
     body = StakeTokens(amount=to_base_units(amount), tier=gpu_tier(tier))
     chosen = wallet_name(name, ROLE.name)
     send(chosen, password, password_file, body, as_json)
-    # What the owner called the GPU; `register` tells the network.
-    _profile(chosen).parent.mkdir(parents=True, exist_ok=True)
-    _profile(chosen).write_text(json.dumps({"tier": body.tier, "gpu_model": tier}), encoding="utf-8")
+    _keep_profile(chosen, body.tier, tier)
+
+
+def _keep_profile(name: str, tier: str, model: str) -> None:
+    """What the owner called the GPU; `register` tells the network."""
+    _profile(name).parent.mkdir(parents=True, exist_ok=True)
+    _profile(name).write_text(json.dumps({"tier": tier, "gpu_model": model}), encoding="utf-8")
 
 
 add_stake_commands(app, ROLE)
+
+
+@app.command("join", epilog="Example: sage-worker join --gpu-tier T4")
+def join(
+    tier: Annotated[
+        str | None, typer.Option("--gpu-tier", metavar="TIER|MODEL", help="Tier or model; default: as before, else T4.")
+    ] = None,
+    amount: Annotated[
+        str | None, typer.Option("--amount", metavar="SAGE", help="Stake to reach; default: the tier's minimum.")
+    ] = None,
+    start_now: Annotated[bool, typer.Option("--start/--no-start", help="Work when it has joined.")] = True,
+    slots: Slots = None,
+    min_price: MinPrice = None,
+    job_types: JobTypes = None,
+    clients: Clients = None,
+    least_tier: LeastTier = None,
+    max_collateral: MaxCollateral = None,
+    device: Device = None,
+    name: Name = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
+    words: Words = None,
+) -> None:
+    """Everything at once: wallet, balance, faucet, stake, attestation, registration, reputation, work.
+
+    What was done before is not done again; after a crash, type it once more.
+    """
+    from .join import Ask, join_network
+
+    chosen = wallet_name(name, ROLE.name)
+    policy = bidding_policy(
+        min_price=min_price,
+        job_types=job_types,
+        clients=clients,
+        least_tier=least_tier,
+        slots=slots,
+        max_collateral=max_collateral,
+    )
+    model = tier or _gpu_model(chosen) or "T4"
+    ask = Ask(tier=gpu_tier(model), gpu_model=model, amount=None if amount is None else to_base_units(amount))
+    key = join_network(chosen, password, password_file, ask=ask, policy=policy, show_words=words)
+    _keep_profile(chosen, ask.tier, model)
+    if start_now:
+        _work(chosen, key, device, policy)
 
 
 @app.command("register", epilog="Example: sage-worker register --gpu-model T4 --slots 2")
@@ -68,23 +128,36 @@ def register(
         str | None, typer.Option("--gpu-tier", metavar="TIER|MODEL", help="Default: the tier staked for.")
     ] = None,
     gpu_model: Annotated[str | None, typer.Option("--gpu-model", help="Default: as given to `stake`.")] = None,
-    slots: Annotated[int, typer.Option("--slots", help="Jobs at once, 1 to 4.")] = 1,
+    slots: Slots = None,
+    min_price: MinPrice = None,
+    job_types: JobTypes = None,
+    clients: Clients = None,
+    least_tier: LeastTier = None,
+    max_collateral: MaxCollateral = None,
     name: Name = None,
     password: Password = None,
     password_file: PasswordFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Join the network as a worker: tier, slots, and the key that payments are encrypted under."""
+    """Join the network as a worker: tier, bidding policy, and the key that payments are encrypted under."""
     from bitsage.nodes.register import register_worker
     from bitsage.schemas.events import Staked
 
     chosen = wallet_name(name, ROLE.name)
     asked = gpu_tier(tier) if tier is not None else None
+    policy = bidding_policy(
+        min_price=min_price,
+        job_types=job_types,
+        clients=clients,
+        least_tier=least_tier,
+        slots=slots,
+        max_collateral=max_collateral,
+    )
     with client_of(load_key(chosen, password, password_file)) as client:
         staked = [a.body for a in client.history(("accounts",), client.subject) if isinstance(a.body, Staked)]
         of_stake = staked[-1].tier if staked else "consumer"
         model = gpu_model or _gpu_model(chosen) or tier or of_stake
-        answers = register_worker(client, tier=asked or of_stake, gpu_model=model, slots=slots)
+        answers = register_worker(client, tier=asked or of_stake, gpu_model=model, policy=policy)
         show_answers(answers, as_json, account=client.subject)
 
 
@@ -101,16 +174,18 @@ def start(
     name: Name = None,
     password: Password = None,
     password_file: PasswordFile = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            "--device", help="What proofs are made on, as `sage devices` lists it; default: the best there is."
-        ),
-    ] = None,
+    device: Device = None,
 ) -> None:
     """Work: heartbeats, and every job that is assigned is run, proven and submitted. SIGTERM or Ctrl-C: finish, leave."""
+    chosen = wallet_name(name, ROLE.name)
+    _work(chosen, load_key(chosen, password, password_file), device, None)
+
+
+def _work(chosen: str, key: "Key", device: str | None, policy: "BiddingPolicy | None") -> None:
+    """Run the worker; without a `policy` it bids as it registered."""
     from functools import partial
 
+    from bitsage.nodes.bidding import BiddingPolicy
     from bitsage.nodes.jobwork import prove_attempt
     from bitsage.nodes.worker import WorkerNode
     from bitsage.opencl import choose
@@ -118,8 +193,6 @@ def start(
 
     from .process import registered
 
-    chosen = wallet_name(name, ROLE.name)
-    key = load_key(chosen, password, password_file)
     wanted = device or config().device
     choose(wanted)  # An unknown device is a mistake to tell before any work is taken.
     joined = registered(key, WorkerRegistered, WorkerDeparted, "register first: sage-worker register")
@@ -130,6 +203,7 @@ def start(
                 client,
                 folder,
                 slots=joined.slots,
+                policy=BiddingPolicy.of(joined) if policy is None else policy,
                 progress=bars.update,
                 produce=partial(prove_attempt, device=wanted),
             ),
@@ -150,6 +224,7 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
         for job in rows_of("jobs", {"worker": account}, limit=10_000)
         if job["state"] not in ("paid", "approved", "failed", "cancelled", "rejected")
     ]
+    verdict = _verdict(account, str(worker.get("tier") or stakes.get("tier") or ""))
     document = {
         "account": account,
         "registered": bool(worker.get("registered")),
@@ -160,14 +235,41 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
         },
         "stake": str(stakes.get("amount") or "0"),
         "slashed": str(stakes.get("slashed") or "0"),
+        "verify_stake": verdict,
         "jobs": [{"job_id": job["job_id"], "state": job["state"]} for job in open_jobs],
     }
     if as_json:
         output.emit_json(document)
         return
     amounts = {k: f"{in_sage(int(str(document[k])))} SAGE" for k in ("stake", "slashed")}
+    amounts["verify_stake"] = _verdict_line(verdict)
     jobs = ", ".join(f"{job['job_id']} ({job['state']})" for job in open_jobs) or "none"
     output.facts(document | amounts | {"jobs": jobs})
+
+
+def _verdict(account: str, tier: str) -> dict[str, Any]:
+    """`verify_stake` of the account for a tier (the lowest where it has none), amounts in base units."""
+    from dataclasses import asdict
+
+    from bitsage.nodes.joining import stake_verdict, standing
+    from bitsage.schemas.parameters import TIERS
+
+    with onlooker() as client:
+        verdict = stake_verdict(client, standing(client, parse_address(account)), tier if tier in TIERS else TIERS[0])
+    found = {k: str(v) if k in ("amount", "current", "required") else v for k, v in asdict(verdict).items()}
+    return {"answer": type(verdict).__name__.lower(), **found}
+
+
+def _verdict_line(verdict: dict[str, Any]) -> str:
+    match verdict["answer"]:
+        case "valid":
+            until = datetime.fromtimestamp(verdict["until"] / 1000, UTC).isoformat(timespec="seconds")
+            return f"valid: {in_sage(int(verdict['amount']))} SAGE, none of it can leave before {until}"
+        case "unlocked":
+            return "unlocked: too much of the stake is being taken out to count; no jobs come"
+        case _:
+            held, needed = in_sage(int(verdict["current"])), in_sage(int(verdict["required"]))
+            return f"insufficient: {held} SAGE of {needed} SAGE; no jobs come"
 
 
 def _claim(

@@ -30,7 +30,7 @@ from bitsage.stark.vectors import U32
 from .air import PREPROCESSED, fixed_columns, inference_air, interaction_columns, known_columns, trace_columns
 from .digits import digits, parse_range
 from .images import read_images
-from .model import SUM_LIMIT, Model, Prediction, classes_of, models
+from .model import MAX_NODES, SUM_LIMIT, Model, Prediction, classes_of, models
 
 LENGTHS = (128, 256)
 
@@ -59,6 +59,10 @@ class InferenceJob(ProvenJob):
     def validate(self, request: Request) -> None:
         """Raise JobInputInvalid unless the request can be run."""
         self.inputs(request)
+
+    def rows(self, request: Request) -> int:
+        """One for every node of the largest model and every image, images rounded up to a supported number."""
+        return MAX_NODES * _length(self.inputs(request)[1])
 
     def inputs(self, request: Request) -> tuple[Model, NDArray[np.uint8]]:
         """The model and the images (images, pixels) of a request.  Raises JobInputInvalid."""

@@ -48,6 +48,10 @@ class VmJob:
         """Raise JobInputInvalid unless the request can be run; whether the program halts is not looked at."""
         self._parts(request)
 
+    def rows(self, request: Request) -> int:
+        """The most that they may be: the cycle limit. How many a program takes is known when it has run."""
+        return self._parts(request)[2]
+
     def _parts(self, request: Request) -> tuple[Program, Words, int]:
         check_fields(self.input_schema, request)
         if ("assembly" in request) == ("program" in request):

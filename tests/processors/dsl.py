@@ -34,6 +34,9 @@ class TestChecks:
             return "unknown_job_type", ""
         return None if job_input.startswith("{") else ("not_json", "the input is not JSON")
 
+    def job_rows(self, job_type: str, job_input: str) -> int:
+        return 64
+
     def key_proof(self, payment_key: bytes, key_proof: bytes, worker: bytes) -> bool:
         return key_proof == b"knows " + payment_key + worker
 

@@ -60,7 +60,7 @@ def submitted(**changes: Any) -> Scene:
 
 def test_a_job_locks_its_cost_and_is_admitted() -> None:
     scene = submitted().then(EscrowLocked(job_id=SUBMITTED, amount=10 * SAGE))
-    scene.entails((SUBMITTED.hex(), AdmitJob(client=CLIENT, spec=spec())))
+    scene.entails((SUBMITTED.hex(), AdmitJob(client=CLIENT, spec=spec(), rows=64)))
     state = scene.states.state("accounts")
     assert (state.balance, state.escrows[SUBMITTED], holdings(state)) == (990 * SAGE, 10 * SAGE, 1_000 * SAGE)
 

@@ -92,6 +92,9 @@ def queue(attempt: int = 1, excluded: tuple[bytes, ...] = ()) -> tuple[str, Enqu
         priority=0,
         submitted_at=NOW,
         excluded=list(excluded),
+        client=CLIENT,
+        max_cost=10 * SAGE,
+        ramp_start=NOW,
     )
     return NETWORK, body
 

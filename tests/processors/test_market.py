@@ -69,6 +69,7 @@ def test_a_job_is_queued_and_matched_and_assigned() -> None:
         priority=0,
         submitted_at=NOW,
         excluded=[],
+        order=NOW,
     )
     scene.then(queued, JobMatched(job_id=J[0], attempt=1, worker=A))
     scene.entails((J[0].hex(), AssignJob(attempt=1, worker=A)))

@@ -14,18 +14,9 @@ from tests.processors.dsl import ACCOUNT, JOB_SUBJECT, NOW, RULES, States
 
 ROOM = Path(bitsage.processors.__file__).parent
 ALLOWED = {
-    "bisect",
-    "collections",
-    "dataclasses",
-    "functools",
-    "hashlib",
-    "itertools",
-    "math",
-    "json",
-    "re",
-    "types",
+    "bisect", "collections", "dataclasses", "functools", "hashlib", "itertools", "json", "math", "operator", "re", "types",
     "typing",
-}
+}  # fmt: skip
 SUBJECTS = {"address": ACCOUNT, "job": JOB_SUBJECT, "network": NETWORK, "treasury": TREASURY}
 
 

@@ -102,7 +102,7 @@ LOCKED = EscrowLocked(
 
 def test_a_sealed_price_is_locked_and_the_job_carries_its_ciphertext() -> None:
     scene = purse().when(offer(), id=COMMAND_ID).then(LOCKED)
-    scene.entails((SUBMITTED.hex(), AdmitJob(client=CLIENT, spec=spec(max_cost=0), price=FOR_ESCROW)))
+    scene.entails((SUBMITTED.hex(), AdmitJob(client=CLIENT, spec=spec(max_cost=0), rows=64, price=FOR_ESCROW)))
     state = scene.states.state("accounts")
     assert (state.balance, state.hidden, state.sealed[SUBMITTED]) == (900 * SAGE, 100 * SAGE, PRICE)
     assert (state.private.available, state.private.sequence) == (LEFT, 2)

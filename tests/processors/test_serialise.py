@@ -9,6 +9,7 @@ from bitsage.processors.bindings import BINDINGS, binding_for
 from bitsage.processors.hidden import PrivateAccount
 from bitsage.processors.job_state import Job
 from bitsage.processors.market_state import Capacity, Market, Placement
+from bitsage.processors.pricing import Ramp
 from bitsage.processors.proof_state import Proofs
 from bitsage.processors.serialise import dump, load
 from bitsage.processors.sorted_map import SortedMap
@@ -59,6 +60,11 @@ capacities = st.builds(
     flags,
     st.sets(texts, max_size=3).map(lambda names: tuple(sorted(names))),
     st.integers(0, 5),
+    clients=st.sets(addresses, max_size=2).map(lambda found: tuple(sorted(found))),
+    least_tier=tiers,
+    stake=amounts,
+    max_collateral=amounts,
+    pledged=amounts,
 )
 placements = st.builds(
     Placement,
@@ -66,10 +72,15 @@ placements = st.builds(
     texts,
     tiers,
     flags,
-    st.integers(0, 10),
     millis,
     st.lists(addresses, max_size=2).map(tuple),
     st.just(b"") | addresses,
+    price=amounts,
+    rows=st.integers(1, 2**40),
+    client=addresses,
+    ramp=st.builds(Ramp, amounts, amounts, millis, st.integers(0, 2**40)),
+    collateral=amounts,
+    reluctant=st.lists(addresses, max_size=2).map(tuple),
 )
 markets = st.builds(
     Market,
@@ -100,8 +111,8 @@ jobs = st.builds(
     amounts,
     millis,
     st.lists(addresses, max_size=2).map(tuple),
-    st.binary(max_size=128),
-    st.integers(0, 3),
+    price=st.binary(max_size=128),
+    shared=st.integers(0, 3),
 )
 workers = st.builds(
     Worker,

@@ -59,7 +59,7 @@ MEMBER = (*STAKED, JOINED)
 AWAY = WorkerWentOffline(worker=WORKER, reason="inactivity")
 
 
-def offer(slots: int = 2, reputation: int = 500) -> tuple[str, OfferCapacity]:
+def offer(slots: int = 2, reputation: int = 500, stake: int = 1_000) -> tuple[str, OfferCapacity]:
     body = OfferCapacity(
         worker=WORKER,
         tier="consumer",
@@ -67,6 +67,7 @@ def offer(slots: int = 2, reputation: int = 500) -> tuple[str, OfferCapacity]:
         slots=slots,
         attested=False,
         job_types=["inference", "matmul"],
+        stake=stake * SAGE,
     )
     return NETWORK, body
 
@@ -171,7 +172,7 @@ def slash(amount: int, remaining: int) -> Slashed:
 
 def test_a_worker_whose_stake_no_longer_suffices_has_to_go() -> None:
     scene = given(*MEMBER, slash(50, 950)).when(ReviewStanding(reason="timeout"))
-    scene.then(WorkerDeparted(worker=WORKER, reason="stake_insufficient")).entails(offer(slots=0))
+    scene.then(WorkerDeparted(worker=WORKER, reason="stake_insufficient")).entails(offer(slots=0, stake=950))
     scene.when(ReviewStanding(reason="timeout")).then_rejected("standing_unchanged")
 
 
