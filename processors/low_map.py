@@ -45,23 +45,34 @@ class LowMap(SortedMap[K, Row]):
 
     def set(self, key: K, value: Row) -> "LowMap[K]":
         """The map with `value` at `key`."""
+        place = self._find(key)
+        old = None if place is None else self._values[place[0]][place[1]]
+        plain = super().set(key, value)
         i = min(bisect_left(self._lasts, key), max(len(self._lasts) - 1, 0))
-        return self._changed(super().set(key, value), i)
+        if len(plain._keys) > len(self._keys):
+            return self._with(plain, i, tuple(map(_lows, plain._values[i : i + 1 + bool(self._lasts)])))
+        low = tuple(map(min, self._lows[i], value))
+        return self._with(plain, i, (low if old is None else _without(plain._values[i], low, old),))
 
     def remove(self, key: K) -> "LowMap[K]":
         """The map without `key`; the same map when it is not there."""
-        fresh = super().remove(key)
-        return self if fresh is self else self._changed(fresh, bisect_left(self._lasts, key))
+        place = self._find(key)
+        if place is None:
+            return self
+        i, j = place
+        old = self._values[i][j]
+        keys, values = self._keys[i][:j] + self._keys[i][j + 1 :], self._values[i][:j] + self._values[i][j + 1 :]
+        if not keys:
+            return self._with(self._replaced(i, (), -1), i, ())
+        return self._with(self._replaced(i, ((keys, values),), -1), i, (_without(values, self._lows[i], old),))
 
-    def _changed(self, plain: SortedMap[K, Row], i: int) -> "LowMap[K]":
-        """`plain`, in which chunk `i` of this map was changed, divided or dropped, with its lows."""
-        grown = len(plain._keys) - len(self._keys)
+    def _with(self, plain: SortedMap[K, Row], i: int, lows: tuple[Row, ...]) -> "LowMap[K]":
+        """`plain`, in which `lows` are those of what became of this map's chunk `i`."""
         result: LowMap[K] = LowMap.__new__(LowMap)
         result._keys, result._values, result._lasts, result._size = (
             plain._keys, plain._values, plain._lasts, plain._size,
         )  # fmt: skip
-        fresh = tuple(map(_lows, plain._values[i : i + 1 + grown]))
-        result._lows = self._lows[:i] + fresh + self._lows[i + 1 :]
+        result._lows = (*self._lows[:i], *lows, *self._lows[i + 1 :])
         return result
 
 
@@ -69,5 +80,18 @@ def _lows(values: tuple[Row, ...]) -> Row:
     return tuple(min(map(itemgetter(n), values)) for n in range(len(values[0])))
 
 
+def _without(values: tuple[Row, ...], low: Row, gone: Row) -> Row:
+    """The lows of `values`, from which a row was taken that may have been the lowest in some number."""
+    for n, number in enumerate(gone):
+        # Most often another row is as low, and near the front; then nothing has to be counted anew.
+        if number == low[n] and not any(row[n] == number for row in values):
+            return _lows(values)
+    return low
+
+
 def _fit(numbers: Row, limits: Row) -> bool:
-    return all(map(int.__le__, numbers, limits))
+    # No generator: this is the innermost line of a search.
+    for number, limit in zip(numbers, limits, strict=True):  # noqa: SIM110
+        if number > limit:
+            return False
+    return True

@@ -4,6 +4,7 @@
 keys, never at all workers or all jobs. A worker stands in an index once per job type that it does.
 """
 
+from collections import deque
 from dataclasses import dataclass, field, replace
 
 from bitsage.schemas.events import (
@@ -146,8 +147,21 @@ def _free(worker: bytes, c: Capacity) -> list[tuple[FreeKey, Row]]:
     ]
 
 
+#: The last (state, event, state after it), by identity: a decision makes them, and folding what it decided needs the same ones.
+_RECENT: deque[tuple[Market, EventBody, Market]] = deque(maxlen=8)
+
+
 def evolve(state: Market, body: EventBody, at: int) -> Market:
     """The market after one more event."""
+    for before, event, after in tuple(_RECENT):
+        if before is state and event is body:
+            return after
+    after = _evolve(state, body)
+    _RECENT.append((state, body, after))
+    return after
+
+
+def _evolve(state: Market, body: EventBody) -> Market:
     match body:
         case CapacityChanged():
             old = state.capacities.get(body.worker)
