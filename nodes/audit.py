@@ -96,7 +96,7 @@ def audit(
     execution = ExecutionAudit(network, verdict, horizon)
     execution.run(log, events, report)
     CauseAudit(network, verdict, events.trails, ProductChecks(), execution.unsettled).run()
-    PrivacyAudit(network, verdict, network.rules(ProductChecks()), execution.unsettled).run(events, report)
+    PrivacyAudit(network, verdict, execution.unsettled).run(events, report)
     if proofs:
         ProofAudit(network, verdict, execution.unsettled).run(events.trails, report)
     _audit_projections(log, network, live, verdict, report)

@@ -3,63 +3,40 @@
 It needs no command, so it holds for all of history: the events carry the proofs and the ciphertexts that follow from them.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bitsage.privacy import Batch
 from bitsage.privacy.errors import PrivacyError
-from bitsage.processors.account_state import Account, evolve, transfer_mark
-from bitsage.processors.hidden import (
-    CLIENT,
-    ESCROW,
-    RECIPIENT,
-    SENDER,
-    escrow_context,
-    handle,
-    payment_context,
-    price_context,
-    readers,
-    shares,
-    transfer_context,
-    units_of,
-    withdrawal_context,
-)
+from bitsage.processors.account_state import Account, evolve
 from bitsage.processors.kernel import subject_kind
-from bitsage.processors.model import TREASURY, PaymentContext, Rules, account_subject
-from bitsage.processors.payments import worker_address
+from bitsage.processors.model import Rules
 from bitsage.schemas.events import (
-    EscrowLocked,
-    EscrowRefunded,
-    EscrowReleased,
     FeesDistributed,
     JobSubmitted,
-    PaymentDue,
-    PaymentEncrypted,
     WorkerRegistered,
 )
 from bitsage.schemas.hidden_events import (
-    Deposited,
-    PaymentClaimed,
-    PriceShared,
-    PrivateAccountOpened,
     TransferBounced,
-    TransferReceived,
-    TransferReturned,
     TransferSent,
-    Withdrawn,
 )
 from bitsage.schemas.types import EventBody
 from bitsage.streams.codec import decode_event
 
 from .audit_events import EventAudit
+from .audit_hidden_rules import CHECKED
 from .audit_hidden_supply import HiddenSupply
 from .audit_trails import Where
+from .checks import ProductChecks
 from .network import Network
 
 if TYPE_CHECKING:
     from .audit import Verdict
 
 Report = Callable[[str, int, int], None]
+#: (where it stands, subject, event)
+Fact = tuple[Where, str, EventBody]
 _TOPICS = ("accounts", "jobs", "workers")
 
 
@@ -87,28 +64,40 @@ class _Past:
 
 @dataclass(slots=True)
 class PrivacyAudit:
-    """Verifies every event about hidden amounts; `skip`: events that are left to the next audit."""
+    """Verifies every event about hidden amounts; `skip`: events that are left to the next audit.
+
+    All proofs are checked as one batch; when that does not hold, one by one, to name those that are false.
+    """
 
     network: Network
     verdict: "Verdict"
-    rules: Rules
     skip: Collection[Where] = ()
+    rules: Rules = field(init=False)
     _past: _Past = field(default_factory=_Past)
     _accounts: dict[str, Account] = field(default_factory=dict)
-    _sealed_fees: bytes = b""
+    sealed_fees: bytes = b""
 
     def run(self, events: EventAudit, report: Report) -> None:
         """Check all of history."""
         facts = list(self._facts(events))
         for _, subject, body in facts:
             self._past.note(subject, body)
-        supply = HiddenSupply(self.rules)
-        for done, (where, subject, body) in enumerate(facts):
-            report("verify hidden amounts", done, len(facts))
-            self._fact(where, subject, body, supply)
-        self._sum(supply)
+        batch = Batch()
+        found, opens = self._look(facts, ProductChecks(batch), report)
+        if not batch.holds():
+            found, opens = self._look(facts, ProductChecks(), report)
+        for where, detail in found:
+            self.verdict.fail("privacy", where, detail)
+        checked = sum(type(body) in CHECKED for _, _, body in facts)
+        if checked > len(found):
+            self.verdict.count("hidden amounts verified", checked - len(found))
+        if opens:
+            self.verdict.count("hidden supply conserved")
+        else:
+            detail = "the commitments of everything hidden do not add up to what went in less what came out"
+            self.verdict.fail("hidden supply", ("accounts", 0, 0), detail)
 
-    def _facts(self, events: EventAudit) -> Iterator[tuple[Where, str, EventBody]]:
+    def _facts(self, events: EventAudit) -> Iterator[Fact]:
         ended: set[tuple[str, str]] = set()
         for (topic, _), entries in events.entries.items():
             if topic.rsplit(".", 1)[1] not in _TOPICS:
@@ -121,39 +110,39 @@ class PrivacyAudit:
                 elif (topic, subject) not in ended:
                     yield entry.where, subject, decode_event(entry.value)[1]
 
-    def _fact(self, where: Where, subject: str, body: EventBody, supply: HiddenSupply) -> None:
+    def _look(
+        self, facts: Sequence[Fact], checks: ProductChecks, report: Report
+    ) -> tuple[list[tuple[Where, str]], bool]:
+        """(what contradicts the log, whether the sum opens) from the beginning, with these verifications."""
+        self.rules, self._accounts, self.sealed_fees = self.network.rules(checks), {}, b""
+        supply, found = HiddenSupply(self.rules), []
+        for done, (where, subject, body) in enumerate(facts):
+            report("verify hidden amounts", done, len(facts))
+            detail = self._fact(subject, body, supply)
+            if detail is not None:
+                found.append((where, f"{type(body).__name__} of {subject}: {detail}"))
+        public = sum(account.hidden for account in self._accounts.values())
         try:
-            detail = self._check(subject, body)
-            supply.moved(subject, self._account(subject), body)
+            return found, supply.opens_to(self._accounts.values(), self.sealed_fees, public)
+        except (PrivacyError, ValueError):
+            return found, False
+
+    def _fact(self, subject: str, body: EventBody, supply: HiddenSupply) -> str | None:
+        state = self._accounts.get(subject, Account())
+        try:
+            detail = self._check(state, subject, body)
+            supply.moved(subject, state, body)
             if subject_kind(subject) == "address":
-                self._accounts[subject] = evolve(self._account(subject), body, 0)
+                self._accounts[subject] = evolve(state, body, 0)
         except (PrivacyError, LookupError, ValueError) as error:
             detail = f"it cannot follow from what is before it ({type(error).__name__})"
         if isinstance(body, FeesDistributed) and body.sealed_fees:
-            self._sealed_fees = body.sealed_fees
-        if detail is not None:
-            self.verdict.fail("privacy", where, f"{type(body).__name__} of {subject}: {detail}")
-        elif type(body) in _CHECKED:
-            self.verdict.count("hidden amounts verified")
+            self.sealed_fees = body.sealed_fees
+        return detail
 
-    def _account(self, subject: str) -> Account:
-        return self._accounts.get(subject, Account())
-
-    def _sum(self, supply: HiddenSupply) -> None:
-        public = sum(account.hidden for account in self._accounts.values())
-        try:
-            opens = supply.opens_to(self._accounts.values(), self._sealed_fees, public)
-        except (PrivacyError, ValueError):
-            opens = False
-        if opens:
-            self.verdict.count("hidden supply conserved")
-        else:
-            detail = "the commitments of everything hidden do not add up to what went in less what came out"
-            self.verdict.fail("hidden supply", ("accounts", 0, 0), detail)
-
-    def _check(self, subject: str, body: Any) -> str | None:
-        rule = _CHECKED.get(type(body))
-        return None if rule is None else rule(self, self._account(subject), subject, body)
+    def _check(self, state: Account, subject: str, body: Any) -> str | None:
+        rule = CHECKED.get(type(body))
+        return None if rule is None else rule(self, state, subject, body)
 
     # ---- shared by the rules ----
 
@@ -192,184 +181,3 @@ class PrivacyAudit:
     def is_key_of(self, worker: bytes, key: bytes) -> bool:
         """Whether the worker ever registered this payment key."""
         return key in self._past.keys.get(worker, ())
-
-
-Rule = Callable[[PrivacyAudit, Account, str, Any], str | None]
-
-
-def _opened(audit: PrivacyAudit, state: Account, subject: str, body: PrivateAccountOpened) -> str | None:
-    if state.private.payment_key:
-        return "the account is open already"
-    good = audit.rules.checks.key_proof(body.payment_key, body.key_proof, worker_address(subject))
-    return None if good else "its proof does not hold"
-
-
-def _deposited(audit: PrivacyAudit, state: Account, subject: str, body: Deposited) -> str | None:
-    units = units_of(body.amount)
-    left = None if not units else audit.rules.checks.deposited(state.private.available, units)
-    return audit.spent(state, body, left)
-
-
-def _withdrawn(audit: PrivacyAudit, state: Account, subject: str, body: Withdrawn) -> str | None:
-    units, own = units_of(body.amount), state.private
-    if not units:
-        return "it is no amount of whole units"
-    context = withdrawal_context(audit.rules, worker_address(subject), own.sequence)
-    left = audit.rules.checks.withdrawal(
-        body.proof, balance=own.available, key=own.payment_key, units=units, context=context
-    )
-    return audit.spent(state, body, left)
-
-
-def _moved(
-    audit: PrivacyAudit, state: Account, body: EscrowLocked | TransferSent, to: bytes, factor: int, context: bytes
-) -> str | None:
-    own = state.private
-    found = audit.rules.checks.transfer(
-        body.transfer,
-        balance=own.available,
-        sender_key=own.payment_key,
-        recipients=readers(to, audit.rules),
-        factor=factor,
-        context=context,
-    )
-    if found is not None and found[0] != body.ciphertext:
-        return "its ciphertext is not that of its proof"
-    return audit.spent(state, body, None if found is None else found[1])
-
-
-def _locked(audit: PrivacyAudit, state: Account, subject: str, body: EscrowLocked) -> str | None:
-    if not body.transfer:
-        return None if not body.ciphertext else "its proof is missing"
-    if body.amount:
-        return "a sealed price has no public amount"
-    context = escrow_context(audit.rules, worker_address(subject), state.private.sequence)
-    factor = shares(audit.network.parameters).price
-    return _moved(audit, state, body, audit.rules.escrow_key, factor, context)
-
-
-def _sent(audit: PrivacyAudit, state: Account, subject: str, body: TransferSent) -> str | None:
-    context = transfer_context(audit.rules, worker_address(subject), state.private.sequence, body.recipient)
-    return _moved(audit, state, body, body.recipient_key, 1, context)
-
-
-def _released(audit: PrivacyAudit, state: Account, subject: str, body: EscrowReleased) -> str | None:
-    sealed = state.sealed.get(body.job_id)
-    wanted = b"" if sealed is None else handle(sealed, ESCROW)
-    return None if body.ciphertext == wanted else "it is not what was locked"
-
-
-def _refunded(audit: PrivacyAudit, state: Account, subject: str, body: EscrowRefunded) -> str | None:
-    sealed = state.sealed.get(body.job_id)
-    if sealed is None:
-        return None if not body.credit and not body.ciphertext else "no sealed price was locked"
-    factor = shares(audit.network.parameters).price
-    return audit.arrived(state, body, handle(sealed, CLIENT), factor) if body.amount == 0 else "it has two amounts"
-
-
-def _due(audit: PrivacyAudit, state: Account, subject: str, body: PaymentDue) -> str | None:
-    if state.private.payment_key:
-        return None if body.payment_key == state.private.payment_key else "it is under another key than the account"
-    known = audit.is_key_of(worker_address(subject), body.payment_key)
-    return None if known else "it is under a key that the worker never registered"
-
-
-def _encrypted(audit: PrivacyAudit, state: Account, subject: str, body: PaymentEncrypted) -> str | None:
-    due, worker = state.payments.get(body.job_id), worker_address(subject)
-    if due is None or due.credit:
-        return "nothing was due, or it was paid before"
-    bound = (due.payment_nonce, due.proof_commitment)
-    if (body.payment_nonce, body.proof_commitment) != bound:
-        return "it is bound to another proof than the payment that was due"
-    if not due.ciphertext:
-        context = PaymentContext(due.proof_commitment, body.job_id, due.payment_nonce, worker)
-        paid = audit.rules.checks.payment(body.payment, due.payment_key, due.amount, context)
-        return "its proof does not hold" if paid is None else audit.arrived(state, body, paid)
-    paid = audit.rules.checks.reencryption(
-        body.payment,
-        ciphertext=due.ciphertext,
-        key=audit.rules.escrow_key,
-        recipients=[due.payment_key],
-        context=payment_context(audit.rules, due.proof_commitment, body.job_id, due.payment_nonce, worker),
-    )
-    if paid is None:
-        return "its proof does not hold"
-    return audit.arrived(state, body, paid, shares(audit.network.parameters).worker)
-
-
-def _claimed(audit: PrivacyAudit, state: Account, subject: str, body: PaymentClaimed) -> str | None:
-    own = state.private
-    if body.credit != own.credits or not own.waiting:
-        return "it does not fold what was pending"
-    return audit.spent(state, body, audit.rules.checks.folded(own.available, own.pending))
-
-
-def _received(audit: PrivacyAudit, state: Account, subject: str, body: TransferReceived) -> str | None:
-    left = audit.sent(account_subject(body.sender), body.transfer_sequence)
-    if left is None or account_subject(left.recipient) != subject or left.recipient_key != state.private.payment_key:
-        return "no such transfer was sent to it"
-    if transfer_mark("in", body.sender, body.transfer_sequence) in state.marks:
-        return "it arrived before, or was turned away"
-    return audit.arrived(state, body, handle(left.ciphertext, RECIPIENT))
-
-
-def _bounced(audit: PrivacyAudit, state: Account, subject: str, body: TransferBounced) -> str | None:
-    left = audit.sent(account_subject(body.sender), body.transfer_sequence)
-    if left is None or account_subject(left.recipient) != subject or left.recipient_key == state.private.payment_key:
-        return "no transfer that it had to turn away was sent to it"
-    again = transfer_mark("in", body.sender, body.transfer_sequence) in state.marks
-    return "it arrived before, or was turned away" if again else None
-
-
-def _returned(audit: PrivacyAudit, state: Account, subject: str, body: TransferReturned) -> str | None:
-    left = audit.sent(subject, body.transfer_sequence)
-    recipient, sender = account_subject(body.recipient), worker_address(subject)
-    if left is None or left.recipient != body.recipient:
-        return "it never left"
-    if not audit.bounced(recipient, sender, body.transfer_sequence):
-        return "its recipient did not turn it away"
-    if transfer_mark("back", body.recipient, body.transfer_sequence) in state.marks:
-        return "it came back before"
-    return audit.arrived(state, body, handle(left.ciphertext, SENDER))
-
-
-def _fees(audit: PrivacyAudit, state: Account, subject: str, body: FeesDistributed) -> str | None:
-    if not body.ciphertext:
-        return None if not body.sealed_fees else "it changes the sealed sum without a sealed fee"
-    if subject != TREASURY or body.amount:
-        return "a sealed fee is the treasury's and has no public amount"
-    total = audit.rules.checks.credited(audit._sealed_fees, body.ciphertext, 1)
-    return None if body.sealed_fees == total else "the sum after it is another"
-
-
-def _shared(audit: PrivacyAudit, state: Account, subject: str, body: PriceShared) -> str | None:
-    price = audit.price(body.job_id)
-    if not price or subject != body.job_id.hex() or not audit.is_key_of(body.worker, body.payment_key):
-        return "it is no sealed price, or under a key that the worker never registered"
-    found = audit.rules.checks.reencryption(
-        body.proof,
-        ciphertext=price,
-        key=audit.rules.escrow_key,
-        recipients=[body.payment_key],
-        context=price_context(audit.rules, body.job_id, body.attempt, body.worker),
-    )
-    return None if found is not None and found == body.ciphertext else "its proof does not hold"
-
-
-_CHECKED: dict[type, Rule] = {
-    PrivateAccountOpened: _opened,
-    Deposited: _deposited,
-    Withdrawn: _withdrawn,
-    EscrowLocked: _locked,
-    EscrowReleased: _released,
-    EscrowRefunded: _refunded,
-    TransferSent: _sent,
-    TransferReceived: _received,
-    TransferBounced: _bounced,
-    TransferReturned: _returned,
-    PaymentDue: _due,
-    PaymentEncrypted: _encrypted,
-    PaymentClaimed: _claimed,
-    FeesDistributed: _fees,
-    PriceShared: _shared,
-}

@@ -4,6 +4,7 @@ import blake3
 
 from bitsage.obelysk import CountedJob, JobInputInvalid, JobTypeFailed, UnknownJobType, failures_named, get_job_type
 from bitsage.privacy import (
+    Batch,
     PaymentBundle,
     combined,
     credited,
@@ -24,7 +25,13 @@ _COMMITMENT = b"bitsage proof commitment v1"
 
 
 class ProductChecks:
-    """Job inputs by obelysk, keys and payments by privacy. Stateless; never raises on hostile bytes."""
+    """Job inputs by obelysk, keys and payments by privacy. Never raises on hostile bytes.
+
+    With a batch, proofs about hidden amounts are left to it: what they show counts once the batch holds.
+    """
+
+    def __init__(self, batch: Batch | None = None) -> None:
+        self._batch = batch
 
     def job_input(self, job_type: str, job_input: str) -> tuple[str, str] | None:
         """None when the input suits the job type, else (reason code, sentence)."""
@@ -93,19 +100,27 @@ class ProductChecks:
     ) -> tuple[bytes, bytes] | None:
         """(ciphertext, balance that remains), if the transfer's proofs hold."""
         found = verify_transfer(
-            transfer, balance=balance, sender_key=sender_key, recipients=recipients, factor=factor, context=context
+            transfer,
+            balance=balance,
+            sender_key=sender_key,
+            recipients=recipients,
+            factor=factor,
+            context=context,
+            batch=self._batch,
         )
         return None if found is None else (found.amount, found.remaining)
 
     def withdrawal(self, proof: bytes, *, balance: bytes, key: bytes, units: int, context: bytes) -> bytes | None:
         """The hidden balance that remains, if the withdrawal's proofs hold."""
-        return verify_withdrawal(proof, balance=balance, key=key, units=units, context=context)
+        return verify_withdrawal(proof, balance=balance, key=key, units=units, context=context, batch=self._batch)
 
     def reencryption(
         self, proof: bytes, *, ciphertext: bytes, key: bytes, recipients: list[bytes], context: bytes
     ) -> bytes | None:
         """The ciphertext for the recipients, if it provably has what `ciphertext` under `key` has."""
-        return verify_reencryption(proof, ciphertext=ciphertext, key=key, recipients=recipients, context=context)
+        return verify_reencryption(
+            proof, ciphertext=ciphertext, key=key, recipients=recipients, context=context, batch=self._batch
+        )
 
     def proof_commitment(self, proof_hash: bytes, job_id: bytes, worker: bytes) -> bytes:
         """blake3(domain || proof_hash || job_id || worker)."""

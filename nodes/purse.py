@@ -121,15 +121,17 @@ class Purse:
         body = Withdraw(amount=units * UNIT, sequence=own.sequence, proof=proof)
         return units * UNIT, self.client.ask(self.client.subject, body)
 
-    def transfer(self, recipient: bytes, amount: int) -> list[Answer]:
+    def transfer(self, recipient: bytes, amount: int, key: bytes | None = None) -> list[Answer]:
         """Move a hidden amount (base units) to another account's pending balance.
+
+        `key` is the recipient's payment key; None: the one that the log has. With another one the amount comes back.
 
         Raises:
             PurseError: no whole number of units, more than is available, or the recipient has no private account.
             CommandRefused: the account moved on meanwhile.
         """
         units = _units_of(amount, UNIT, "a hidden amount", "0.000001")
-        to = account_in_log(self.client, recipient).private.payment_key
+        to = account_in_log(self.client, recipient).private.payment_key if key is None else key
         if not to:
             raise PurseError("recipient_not_open", "the recipient has no private account yet; it has to open one")
         state = self.read()

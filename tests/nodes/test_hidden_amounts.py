@@ -10,13 +10,25 @@ from forgery import records, verdict_of
 from testnetwork import FAST, TestNetwork, claimed, key, running, spec, wait
 
 from bitsage.nodes.audit import audit
+from bitsage.nodes.bidding import BiddingPolicy
 from bitsage.nodes.client import Client
 from bitsage.nodes.errors import CommandRefused, PurseError
+from bitsage.nodes.payer import Payer
 from bitsage.nodes.purse import Holdings, Purse, rounded_up
 from bitsage.nodes.reading import amounts_for, payment_of
+from bitsage.nodes.register import register_worker
+from bitsage.nodes.worker import WorkerNode
 from bitsage.privacy import UNIT, payment_public_key
 from bitsage.schemas.commands import SubmitJob
-from bitsage.schemas.events import EscrowLocked, EscrowRefunded, JobAssigned, JobCompleted, PaymentEncrypted
+from bitsage.schemas.events import (
+    EscrowLocked,
+    EscrowRefunded,
+    JobAssigned,
+    JobCompleted,
+    JobReassigned,
+    PaymentEncrypted,
+    ReputationChanged,
+)
 from bitsage.schemas.hidden_commands import Deposit, Transfer, Withdraw
 from bitsage.schemas.hidden_events import Deposited, PriceShared, TransferReceived, TransferReturned, Withdrawn
 from bitsage.schemas.parameters import SAGE
@@ -145,10 +157,7 @@ def test_transfers_arrive_or_come_back_and_the_auditor_reads_them(tmp_path: Path
         wait(lambda: events(bob, ("accounts",), bob.subject, TransferReceived))
         assert other.holdings().pending == 3 * SAGE
         # Carol has no private account: what is sent to her comes back.
-        state = purse.read().private
-        proof = _transfer_to(purse, carol, 2 * SAGE)
-        to = {"recipient": carol.key.address, "recipient_key": purse.key, "sequence": state.sequence}
-        alice.ask(alice.subject, Transfer(transfer=proof, **to))
+        purse.transfer(carol.key.address, 2 * SAGE, key=purse.key)
         wait(lambda: events(alice, ("accounts",), alice.subject, TransferReturned))
         assert purse.holdings() == Holdings(19_980 * SAGE, 15 * SAGE, 2 * SAGE)
         purse.submit_job(spec(), 50 * UNIT)
@@ -161,22 +170,6 @@ def test_transfers_arrive_or_come_back_and_the_auditor_reads_them(tmp_path: Path
         assert [row["amount"] for row in amounts_for(alice, bob.key.payment_secret)] == [str(3 * SAGE)]
         assert amounts_for(alice, carol.key.payment_secret) == []
     assert verdict_of(log, network).findings == []
-
-
-def _transfer_to(purse: Purse, other: Client, amount: int) -> bytes:
-    from bitsage.privacy import make_transfer
-    from bitsage.processors.hidden import readers, transfer_context
-
-    state = purse.read()
-    return make_transfer(
-        secret=purse.client.key.payment_secret,
-        balance=state.private.available,
-        units=amount // UNIT,
-        available_units=purse.holdings().available // UNIT,
-        recipients=readers(purse.key, purse.rules),
-        factor=1,
-        context=transfer_context(purse.rules, purse.client.key.address, state.private.sequence, other.key.address),
-    )
 
 
 def test_every_bad_amount_and_proof_has_its_code_and_moves_nothing(tmp_path: Path) -> None:
@@ -305,3 +298,34 @@ def test_the_state_comes_back_from_the_log_alone(tmp_path: Path) -> None:
 def test_a_deposit_is_rounded_up_and_never_what_is_missing() -> None:
     cases = {1: 1, SAGE - 1: 1, SAGE: 2, 2 * SAGE: 5, 4 * SAGE: 5, 5 * SAGE: 10, 13 * SAGE: 20, 999 * SAGE: 1_000}
     assert {missing: rounded_up(missing) // SAGE for missing in cases} == cases
+
+
+def test_a_worker_reads_a_sealed_price_and_declines_what_is_too_low(tmp_path: Path) -> None:
+    log, asking = InMemoryLog(), BiddingPolicy(ask=SAGE)  # a matmul of 16 has 16 rows or more
+    with running(log, tmp_path) as network:
+        network.validator(1)
+        worker = network.funded(10, 2_500, "consumer")
+        register_worker(worker, tier="consumer", gpu_model="T4", policy=asking)
+        network.run(WorkerNode(worker, tmp_path / "w10", policy=asking))
+        client = network.funded(20)
+        low = network.sealed(client, 5 * SAGE)
+        gone = wait(lambda: events(client, ("jobs",), low.hex(), JobReassigned))[0]
+        assert (gone.reason, gone.worker) == ("declined", worker.key.address)
+        high = network.sealed(client, 5_000 * SAGE)
+        assert isinstance(client.wait_job(high, 60).body, JobCompleted)
+        records_of = [a.body for a in client.history(("workers",), worker.subject)]
+        assert not [b for b in records_of if isinstance(b, ReputationChanged) and b.after < b.before]
+    assert verdict_of(log, network).findings == []
+
+
+def test_a_worker_that_is_not_told_the_price_declines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bitsage.nodes.worker._TELL_S", 0.3)
+    monkeypatch.setattr(Payer, "outstanding", lambda self: [])
+    log, asking = InMemoryLog(), BiddingPolicy(ask=1)
+    with running(log, tmp_path) as network:
+        worker = network.funded(10, 2_500, "consumer")
+        register_worker(worker, tier="consumer", gpu_model="T4", policy=asking)
+        network.run(WorkerNode(worker, tmp_path / "w10", policy=asking))
+        client = network.funded(20)
+        job_id = network.sealed(client, 5 * SAGE)
+        assert wait(lambda: events(client, ("jobs",), job_id.hex(), JobReassigned))[0].reason == "declined"

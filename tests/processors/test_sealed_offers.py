@@ -13,14 +13,18 @@ from bitsage.processors.hidden import (
     price_context,
     shares,
 )
-from bitsage.processors.model import TREASURY, account_subject
+from bitsage.processors.model import NETWORK, TREASURY, account_subject
 from bitsage.schemas.commands import (
     AdmitJob,
     CollectFees,
+    DeclineJob,
+    EnqueueJob,
+    OfferCapacity,
     OwePayment,
     PayWorker,
     RefundEscrow,
     ReleaseEscrow,
+    StartJob,
     SubmitJob,
 )
 from bitsage.schemas.events import (
@@ -29,6 +33,8 @@ from bitsage.schemas.events import (
     EscrowReleased,
     FeesDistributed,
     JobAssigned,
+    JobMatched,
+    JobReassigned,
     JobSubmitted,
     PaymentDue,
     PaymentEncrypted,
@@ -378,3 +384,59 @@ def test_every_context_is_bound_to_its_purpose_and_parts() -> None:
     ]
     assert len(set(contexts)) == len(contexts)
     assert opened(b"") == 0
+
+
+def test_a_sealed_price_is_declined_without_penalty_until_the_work_begins() -> None:
+    declined = JobReassigned(job_id=JOB, worker=WORKER, next_attempt=2, reason="declined")
+    job().when(DeclineJob(attempt=1, reason="price"), by=WORKER).then(declined)
+    started = job().when(StartJob(attempt=1), by=WORKER)
+    started.when(DeclineJob(attempt=1, reason="price"), by=WORKER)
+    assert started.events == [replace(declined, reason="abandoned")]
+    # Its price is one: who declined it does not get it again.
+    scene = job().when(DeclineJob(attempt=1, reason="price"), by=WORKER)
+    state = scene.states.state("jobs")
+    assert (state.blamed, state.reluctant, state.declined) == ((WORKER,), (), 1)
+
+
+def test_a_lock_time_ends_the_free_choice_of_a_sealed_offer_too() -> None:
+    locked = JobAssigned(job_id=JOB, attempt=1, worker=WORKER, cost=0, expires_at=NOW + HOUR, lock_until=NOW + 10)
+    submitted = JobSubmitted(job_id=JOB, client=CLIENT, spec=spec(max_cost=0, lock_timeout_ms=10), price=FOR_ESCROW)
+    for at, reason in ((NOW + 9, "declined"), (NOW + 10, "abandoned")):
+        scene = given(submitted, locked, subject=JOB.hex())
+        scene.when(DeclineJob(attempt=1, reason="price"), by=WORKER, at=at)
+        assert [getattr(event, "reason", "") for event in scene.events] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"min_cost": SAGE}, "offer_invalid"),
+        ({"ramp_ms": 60_000}, "offer_invalid"),
+        ({"ramp_start": NOW}, "offer_invalid"),
+        ({"lock_timeout_ms": 1}, "lock_timeout_out_of_range"),
+        ({"collateral": 10**28}, "collateral_too_large"),
+    ],
+)
+def test_a_sealed_offer_has_no_ramp_but_may_have_a_lock_and_a_collateral(changes: dict[str, int], reason: str) -> None:
+    purse().when(replace(offer(), spec=spec(max_cost=0, **changes)), id=COMMAND_ID).then_rejected(reason)
+    good = replace(offer(), spec=spec(max_cost=0, lock_timeout_ms=60_000, collateral=SAGE))
+    assert isinstance(purse().when(good, id=COMMAND_ID).events[0], EscrowLocked)
+
+
+def test_the_market_matches_a_sealed_offer_whatever_the_worker_asks() -> None:
+    capacity = OfferCapacity(
+        worker=WORKER,
+        tier="consumer",
+        reputation=500,
+        slots=1,
+        attested=False,
+        job_types=["matmul"],
+        asks=[SAGE],
+    )
+    job_at = {"job_id": JOB, "attempt": 1, "job_type": "matmul", "tier": "", "tee": False, "priority": 0}
+    sealed_job = EnqueueJob(**job_at, submitted_at=NOW, excluded=[], rows=64)
+    scene = given(subject=NETWORK).when(capacity).when(sealed_job)
+    assert scene.events[1:] == [JobMatched(job_id=JOB, attempt=1, worker=WORKER, price=0)]
+    # An open one of one unit less than the ask waits.
+    waits = given(subject=NETWORK).when(capacity).when(replace(sealed_job, max_cost=64 * SAGE - 1))
+    assert len(waits.events) == 1
