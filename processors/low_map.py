@@ -27,7 +27,7 @@ class LowMap(SortedMap[K, Row]):
 
     def within(self, prefix: tuple[Any, ...], limits: Row) -> Iterator[K]:
         """The keys (tuples) that begin with `prefix` and whose numbers are all at most `limits`, in ascending order."""
-        width = len(prefix)
+        width, most = len(prefix), limits[0]
         begin = bisect_left(self._lasts, prefix)
         for n in range(begin, len(self._keys)):
             keys: Any = self._keys[n]
@@ -38,7 +38,8 @@ class LowMap(SortedMap[K, Row]):
                 continue
             values = self._values[n]
             for j in range(first, len(keys)):
-                if _fit(values[j], limits):
+                # The first number decides most often, and a call costs more than it.
+                if values[j][0] <= most and _fit(values[j], limits):
                     if keys[j][:width] != prefix:
                         return
                     yield keys[j]
