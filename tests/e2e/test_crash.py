@@ -4,7 +4,9 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crash_network import NETWORK
@@ -12,7 +14,18 @@ from testnetwork import spec
 
 from bitsage.nodes.audit import Verdict, audit
 from bitsage.nodes.audit_events import EventAudit
-from bitsage.nodes.signing import CommandSigner
+from bitsage.nodes.checks import ProductChecks
+from bitsage.nodes.signing import CommandSigner, Prepared
+from bitsage.privacy import (
+    UNIT,
+    deposited,
+    make_key_proof,
+    make_transfer,
+    make_withdrawal,
+    payment_public_key,
+    verify_transfer,
+)
+from bitsage.processors.hidden import escrow_context, readers, withdrawal_context
 from bitsage.processors.model import account_subject, job_subject
 from bitsage.schemas.commands import (
     CancelJob,
@@ -23,14 +36,20 @@ from bitsage.schemas.commands import (
     SubmitJob,
     WithdrawStake,
 )
+from bitsage.schemas.events import EscrowLocked
+from bitsage.schemas.hidden_commands import Deposit, OpenPrivateAccount, Withdraw
 from bitsage.schemas.ids import job_id
 from bitsage.schemas.parameters import SAGE
+from bitsage.schemas.types import EventBody
+from bitsage.streams.codec import decode_event
 from bitsage.streams.kafka_log import KafkaLog
 from bitsage.streams.log import Outgoing
 from bitsage.streams.topics import TOPICS, topic_name
 from bitsage.wallet import Key
 
 ACCOUNTS, KILLS = 1_000, 15
+#: Every so many-th account holds hidden amounts.
+HIDDEN = 25
 SUPPORT = Path(__file__).parents[1] / "support"
 COMMANDS = topic_name("commands")
 
@@ -43,12 +62,48 @@ def commands_of(n: int) -> tuple[list[Outgoing], list[bytes]]:
     bodies += [StakeTokens(amount=k * 100 * SAGE, tier="consumer") for k in (1, 10, 10, 20, 30, 5)]
     bodies += [RequestUnstake(amount=500 * SAGE), WithdrawStake(), RequestUnstake(amount=10**9 * SAGE)]
     prepared = [signer.sign(own, body) for body in bodies]
+    if n % HIDDEN == 0:
+        prepared += hidden_commands(key, signer)
+        return [p.record for p in prepared], [p.envelope.id for p in prepared]
     for seed in range(3):
         asked = signer.sign(own, SubmitJob(spec=spec(seed=seed, cost=100)))
         prepared.append(asked)
         prepared.append(signer.sign(job_subject(job_id(key.address, asked.envelope.id)), CancelJob()))
     prepared.append(signer.sign(own, SubmitJob(spec=spec(cost=10**8))))
     return [p.record for p in prepared], [p.envelope.id for p in prepared]
+
+
+def hidden_commands(key: Key, signer: CommandSigner) -> list[Prepared]:
+    """A private account, a sealed offer sent twice and taken back, a withdrawal sent twice; proofs made beforehand."""
+    rules, own, secret = NETWORK.rules(ProductChecks()), account_subject(key.address), key.payment_secret
+    public, units, price = payment_public_key(secret), 100 * SAGE // UNIT, 10 * SAGE // (50 * UNIT)
+    full = deposited(b"", units)
+    about: dict[str, Any] = {"balance": full, "factor": 50, "recipients": readers(rules.escrow_key, rules)}
+    about["context"] = escrow_context(rules, key.address, 1)
+    offer = make_transfer(secret=secret, units=price, available_units=units, **about)
+    locked = verify_transfer(offer, sender_key=public, **about)
+    assert locked is not None
+    rest = units - 50 * price
+    proof = make_withdrawal(
+        secret=secret,
+        balance=locked.remaining,
+        units=rest // 2,
+        available_units=rest,
+        context=withdrawal_context(rules, key.address, 2),
+    )
+    job = SubmitJob(spec=spec(cost=0), sequence=1, transfer=offer)
+    first, again = signer.sign(own, job), signer.sign(own, job)
+    out = Withdraw(amount=rest // 2 * UNIT, sequence=2, proof=proof)
+    opening = OpenPrivateAccount(payment_key=public, key_proof=make_key_proof(secret, key.address))
+    return [
+        signer.sign(own, opening),
+        signer.sign(own, Deposit(amount=100 * SAGE)),
+        first,
+        again,
+        signer.sign(job_subject(job_id(key.address, first.envelope.id)), CancelJob()),
+        signer.sign(own, out),
+        signer.sign(own, out),
+    ]
 
 
 def start(bootstrap: str, folder: Path) -> subprocess.Popen[bytes]:
@@ -77,6 +132,10 @@ def count(log: KafkaLog) -> int:
         total += len(records)
     reader.close()
     return total
+
+
+def is_sealed(body: EventBody) -> bool:
+    return isinstance(body, EscrowLocked) and bool(body.ciphertext)
 
 
 @pytest.mark.kafka
@@ -129,4 +188,9 @@ def test_fifteen_kills_lose_double_and_mint_nothing(fresh_topics: object, kafka:
     assert full.findings == []
     assert full.counts["commands executed again"] == count(log)
     assert full.counts["supply conserved"] == 1
+    assert full.counts["hidden supply conserved"] == 1
+    kinds = Counter(entry.envelope.type for entries in events.entries.values() for entry in entries)
+    assert kinds["Withdrawn"] == kinds["PrivateAccountOpened"] == kinds["Deposited"] == ACCOUNTS // HIDDEN
+    sealed = [b for entries in events.entries.values() for e in entries if is_sealed(b := decode_event(e.value)[1])]
+    assert len(sealed) == ACCOUNTS // HIDDEN, "each sealed offer is made once"
     assert full.counts["commands executed again"] > 20 * ACCOUNTS
