@@ -5,6 +5,9 @@ NodeError
 |-- StateDivergence   the log does not continue the state that was folded from it
 |-- CommandRefused    the network answered a command with a rejection (code: the event's reason)
 |-- PurseError        what somebody wants of a hidden balance cannot be done; nothing was sent
+|   |-- InsufficientHidden    the hidden balance does not cover the amount
+|   |-- AmountTooLarge        a hidden transfer is below 2^40 micro-SAGE
+|   `-- RecipientNotOpen      the recipient has no private account yet
 `-- AnswerTimeout     no answer to a command came in time; the command may still be answered later
 """
 
@@ -38,9 +41,30 @@ class CommandRefused(NodeError):
 class PurseError(NodeError):
     """What somebody wants of a hidden balance cannot be done; nothing was sent."""
 
-    def __init__(self, code: str, message: str) -> None:
+    code = "purse_error"
+
+    def __init__(self, message: str, code: str | None = None) -> None:
         super().__init__(message)
-        self.code = code
+        # A network's own code for the same mistake.
+        self.code = code or type(self).code
+
+
+class InsufficientHidden(PurseError):
+    """The hidden balance does not cover the amount; deposit more, or claim what is pending."""
+
+    code = "insufficient_hidden"
+
+
+class AmountTooLarge(PurseError):
+    """A hidden transfer is below 2^40 micro-SAGE; move less at once."""
+
+    code = "amount_too_large"
+
+
+class RecipientNotOpen(PurseError):
+    """The recipient has no private account yet; it has to open one."""
+
+    code = "recipient_not_open"
 
 
 class AnswerTimeout(NodeError):

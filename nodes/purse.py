@@ -27,7 +27,7 @@ from bitsage.schemas.parameters import SAGE
 from .checks import ProductChecks
 from .claims import claimable, paid, units_in
 from .client import Answer, Client
-from .errors import PurseError
+from .errors import AmountTooLarge, InsufficientHidden, PurseError, RecipientNotOpen
 
 #: Amounts that a deposit is rounded up to: 1, 2 or 5 times a power of ten.
 _STEPS = (1, 2, 5)
@@ -133,7 +133,7 @@ class Purse:
         units = _units_of(amount, UNIT, "a hidden amount", "0.000001")
         to = account_in_log(self.client, recipient).private.payment_key if key is None else key
         if not to:
-            raise PurseError("recipient_not_open", "the recipient has no private account yet; it has to open one")
+            raise RecipientNotOpen("the recipient has no private account yet; it has to open one")
         state = self.read()
         context = transfer_context(self.rules, self.client.key.address, state.private.sequence, recipient)
         proof = self._proof(state, units, readers(to, self.rules), 1, context)
@@ -169,9 +169,9 @@ class Purse:
         factor = shares(self.rules.parameters).price
         units = _units_of(price, factor * UNIT, "a sealed price", in_sage(factor * UNIT))
         if not units:
-            raise PurseError("amount_out_of_range", "a sealed price is more than nothing")
+            raise PurseError("a sealed price is more than nothing", "amount_out_of_range")
         if units >= 1 << PAYMENT_BITS:
-            raise PurseError("cost_too_large", "a sealed price is below 2^40 times its smallest unit; offer less")
+            raise PurseError("a sealed price is below 2^40 times its smallest unit; offer less", "cost_too_large")
         return units
 
     def submit_job(self, spec: JobSpec, price: int) -> tuple[bytes, list[Answer]]:
@@ -186,7 +186,7 @@ class Purse:
         state = self.read()
         own = state.private
         if not own.payment_key:
-            raise PurseError("no_private_account", "the account holds no hidden amounts yet; deposit some first")
+            raise PurseError("the account holds no hidden amounts yet; deposit some first", "no_private_account")
         context = escrow_context(self.rules, self.client.key.address, own.sequence)
         proof = self._proof(state, units, readers(self.rules.escrow_key, self.rules), factor, context)
         body = SubmitJob(spec=replace(spec, max_cost=0), sequence=own.sequence, transfer=proof)
@@ -197,7 +197,7 @@ class Purse:
         have = self._available(state)
         _covered(factor * units, have)
         if units >= 1 << PAYMENT_BITS:
-            raise PurseError("amount_too_large", "a hidden payment is below 2^40 micro-SAGE; move less at once")
+            raise AmountTooLarge("a hidden transfer is below 2^40 micro-SAGE; move less at once")
         return make_transfer(
             secret=self.client.key.payment_secret,
             balance=state.private.available,
@@ -238,17 +238,15 @@ def rounded_up(amount: int) -> int:
 def _units_of(amount: int, unit: int, what: str, least: str) -> int:
     units, rest = divmod(amount, unit)
     if rest:
-        raise PurseError("not_in_units", f"{what} has to be a multiple of {least} SAGE")
+        raise PurseError(f"{what} has to be a multiple of {least} SAGE", "not_in_units")
     if units < 0:
-        raise PurseError("not_in_units", f"{what} is not negative")
+        raise PurseError(f"{what} is not negative", "not_in_units")
     return units
 
 
 def _covered(units: int, have: int) -> None:
     if units > have:
-        raise PurseError(
-            "insufficient_hidden", "the hidden balance does not cover that; deposit more, or claim what is pending"
-        )
+        raise InsufficientHidden("the hidden balance does not cover that; deposit more, or claim what is pending")
 
 
 __all__ = ["Holdings", "Purse", "account_in_log", "rounded_up"]

@@ -12,6 +12,7 @@ from ..amounts import in_sage
 #: Fields of 32 bytes that are account addresses; the others are hashes.
 _ACCOUNTS = frozenset({"worker", "client", "validator", "validators", "address", "reporter", "payer", "slashed"})
 _ACCOUNTS |= {"excluded", "contrary", "recipient", "sender"}
+_PRICES = frozenset({"cost", "price", "max_cost", "min_cost", "collateral"})
 _MAX_HEX_BYTES = 256
 #: What a line shows of each event besides the job; what is not listed shows its short fields.
 _SHOWN: dict[str, tuple[str, ...]] = {
@@ -118,8 +119,8 @@ def brief(body: EventBody) -> str:
     parts = []
     for name in names:
         value = getattr(body, name)
-        if name in amounts and value == 0 and (name == "cost" or getattr(body, "ciphertext", b"")):
-            # Of a sealed amount the public one is none.
+        if name in amounts and value == 0 and (name in _PRICES or getattr(body, "ciphertext", b"")):
+            # Of a sealed price or amount the public one is none.
             continue
         text = f"{in_sage(value)} SAGE" if name in amounts and value is not None else _short(name, value)
         if text:
