@@ -4,11 +4,13 @@
     ./run python bench/prover.py [--cases wf-20-32,matmul-1024] [--backends opencl,numpy] [--runs 5]
                                  [--profile FILE] [--harness FILE] [--no-rust] [--no-primitives] [--json]
 
-A case is wf-LOG-COLUMNS (wide Fibonacci of 2^LOG rows) or matmul-SIZE, proven at 96 bits: blowup 4, 38
-queries, 20 bits of proof of work, fold step 3.  All runs of a case are interleaved, backend by backend and with
-the Rust SIMD prover where `interop/target/release/harness` is built with its prover (interop/README.md).
-Every backend proves in a process of its own after one warm-up, and its memory is that process's peak.
+A case is wf-LOG-COLUMNS (wide Fibonacci of 2^LOG rows), matmul-SIZE, vm-LOG (2^LOG cycles on the longest tapes) or
+inference-IMAGES, proven at 96 bits: blowup 4, 38 queries, 20 bits of proof of work, fold step 3.  All runs of a
+case are interleaved, backend by backend and with the Rust SIMD prover on all threads where it is built
+(interop/README.md).  Every backend proves in a process of its own after one warm-up, and
+its memory is that process's peak.  `--once` names cases that are only warmed up: for their size and verification.
 `--profile` writes one more run of every case as a Chrome trace (chrome://tracing, ui.perfetto.dev).
+The last table sets what was found beside the bars of `bars.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import platform
 import re
 import resource
 import subprocess
@@ -28,24 +29,26 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import bars
+import cases
 import numpy as np
 import zstandard
 
 from bitsage.obelysk import MatmulJob, matmul
-from bitsage.obelysk.matrices import generate_inputs, product
 from bitsage.opencl.backend import OpenCLBackend
 from bitsage.opencl.device import choose, open_device
 from bitsage.opencl.errors import DeviceUnknown
-from bitsage.stark import Air, Backend, NumpyBackend, P, Params, Proof, Trace, blake2s, fft, prove, verify
-from bitsage.stark.examples import wide_fibonacci
+from bitsage.stark import Backend, NumpyBackend, P, Proof, blake2s, fft, verify
 from bitsage.stark.grind import grind
-from bitsage.stark.prover import STAGES, InteractionMaker
+from bitsage.stark.prover import STAGES
 
-HARNESS = Path(__file__).parent.parent / "interop" / "target" / "release" / "harness"
-CASES = "matmul-16,matmul-64,matmul-256,matmul-1024,wf-16-32,wf-18-32,wf-20-32,wf-20-100"
-BINDING = bytes(32)
-_CASE = re.compile(r"wf-\d+-\d+|matmul-\d+")
-_RUST_SECONDS = re.compile(r"prove_s min ([\d.]+) .*cpu_s min ([\d.]+)")
+INTEROP = Path(__file__).parent.parent / "interop"
+HARNESS = INTEROP / "target" / "parallel" / "release" / "harness"
+CASES = "matmul-16,matmul-64,matmul-256,matmul-1024,wf-16-32,wf-18-32,wf-20-32,wf-20-100,inference-256,vm-18"
+ONCE = "vm-20"
+BINDING = cases.BINDING
+VERIFY_RUNS = 9
+_RUST = re.compile(r"prove_s min ([\d.]+) .*cpu_s min ([\d.]+) .*verify_s min ([\d.]+)")
 
 
 def best(action: Callable[[], Any], runs: int) -> float:
@@ -94,18 +97,6 @@ def product_job(size: int, runs: int) -> dict[str, Any]:
     }
 
 
-def instance(case: str) -> tuple[Air, Params, Trace, InteractionMaker | None]:
-    """The statement and the trace of a case."""
-    kind, *sizes = case.split("-")
-    if kind == "wf":
-        return *wide_fibonacci(matmul.CONFIG, [(int(sizes[0]), int(sizes[1]))]), None
-    a, b = generate_inputs(int(sizes[0]), 1)
-    c = product(a, b)
-    params = matmul.matmul_params(len(a), BINDING)
-    columns = matmul.matmul_trace(a, b, c)
-    return matmul.matmul_air(), params, columns, lambda drawn: matmul.interaction_columns(a, b, c, drawn)
-
-
 def make_backend(name: str) -> tuple[Backend, str]:
     """A backend by its name, or by the name of an OpenCL device, and what it calls itself."""
     if name == "numpy":
@@ -145,15 +136,14 @@ def event(name: str, start: float, end: float, row: int) -> dict[str, Any]:
     return {"name": name, "ph": "X", "ts": start * 1e6, "dur": (end - start) * 1e6, "pid": 1, "tid": row}
 
 
-def prove_once(backend: Any, given: tuple[Air, Params, Trace, InteractionMaker | None]) -> tuple[Any, dict[str, float]]:
+def prove_once(backend: Any, case: cases.Case) -> tuple[Any, dict[str, float]]:
     """The bundle and the start of every stage, with the end under the key 'done'."""
-    air, params, columns, interaction = given
     starts: dict[str, float] = {}
 
     def progress(stage: str, done: int, stages: int) -> None:
         starts[stage] = time.perf_counter()
 
-    return prove(air, params, columns, interaction=interaction, backend=backend, progress=progress), starts
+    return case.prove(backend, progress), starts
 
 
 def stage_seconds(starts: dict[str, float]) -> dict[str, float]:
@@ -163,36 +153,54 @@ def stage_seconds(starts: dict[str, float]) -> dict[str, float]:
     return {**{stage: seconds.get(stage, 0.0) for stage in STAGES}, "total": starts["done"] - starts[names[0]]}
 
 
-def serve(connection: Any, case: str, name: str) -> None:
+def checked(case: cases.Case, bundle: Any) -> dict[str, Any]:
+    """Milliseconds of the verifier, and the proof's size on the network."""
+    check = case.checker(bundle)
+    check()
+    times = []
+    for _ in range(VERIFY_RUNS):
+        # The verifier has one thread: its own time is what it takes on an idle core.
+        start = time.thread_time()
+        check()
+        times.append(time.thread_time() - start)
+    packed = len(zstandard.compress(case.encoded(bundle))) / 1024
+    return {"verify ms": round(median(times) * 1e3, 1), "KiB": round(packed, 1), "cycles": case.cycles}
+
+
+def serve(connection: Any, name: str, backend_name: str) -> None:
     """The process of one backend: proves once for every word it is sent, and tells its peak memory at the end."""
-    backend, label = make_backend(name)
-    given = instance(case)
-    bundle, _ = prove_once(backend, given)
-    verify(given[0], bundle.params, bundle.proof)
+    backend, label = make_backend(backend_name)
+    case = cases.make(name)
+    bundle, _ = prove_once(backend, case)
+    facts = checked(case, bundle)
     connection.send(label)
     while (word := connection.recv()) != "end":
         if word == "trace":
             traced = Traced(backend)
-            _, starts = prove_once(traced, given)
+            _, starts = prove_once(traced, case)
             names = [*starts]
             stages = [event(a, starts[a], starts[b], 1) for a, b in pairwise(names)]
             connection.send([*stages, *traced.events])
         else:
             before = time.process_time()
-            seconds = stage_seconds(prove_once(backend, given)[1])
-            connection.send({**seconds, "CPU s": time.process_time() - before})
-    connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            seconds = stage_seconds(prove_once(backend, case)[1])
+            spent = time.process_time() - before
+            witness = case.witness_seconds() if case.witness_seconds else 0.0
+            connection.send({**seconds, "CPU s": spent, "witness": witness})
+    connection.send({"MiB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024), **facts})
 
 
 def rust_seconds(case: str, harness: Path) -> dict[str, float] | None:
-    """Wall and CPU seconds of one run of the Rust prover on the same statement; None where it has none."""
+    """Wall and CPU seconds of one run of the Rust prover and verifier on the same statement; None where it has none."""
     kind, *sizes = case.split("-")
     if kind != "wf" or not harness.is_file():
         return None
     words = [harness, "bench", "wf", sizes[1], sizes[0], "s96", "1"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    found = _RUST_SECONDS.search(done.stdout)
-    return {"total": float(found[1]), "CPU s": float(found[2])} if done.returncode == 0 and found else None
+    found = _RUST.search(done.stdout)
+    if done.returncode or not found:
+        return None
+    return {"total": float(found[1]), "CPU s": float(found[2]), "verify ms": float(found[3]) * 1e3}
 
 
 def medians(runs: list[dict[str, float]]) -> dict[str, float]:
@@ -226,11 +234,11 @@ def measure(
             connection.send("trace")
             events += [{**e, "pid": f"{case} {label}"} for e in connection.recv()]
         connection.send("end")
-        peak = connection.recv()
+        facts = connection.recv()
         process.join()
-        found = medians(own)
+        found = medians(own) or dict.fromkeys((*STAGES, "total", "CPU s", "witness"), "-")
         ratios = {f"{key} x Rust": round(found[key] / rust[key], 2) if rust else "-" for key in ("total", "CPU s")}
-        rows.append({"case": case, "prover": label, **found, **ratios, "MiB": round(peak)})
+        rows.append({"case": case, "prover": label, **found, **ratios, **facts})
     if rust:
         rows.append({**dict.fromkeys(rows[0], "-"), "case": case, "prover": "Rust SIMD", **rust})
     return rows
@@ -249,7 +257,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the tables; returns the exit code."""
     parser = argparse.ArgumentParser(description="Time the proof system.")
     default = "numpy" if choose() is None else "opencl"
-    parser.add_argument("--cases", default=CASES, help="wf-LOG-COLUMNS and matmul-SIZE, comma-separated")
+    parser.add_argument("--cases", default=CASES, help=f"{cases.NAMES}, comma-separated")
+    parser.add_argument("--once", default=ONCE, help="cases that are proven once; an empty word for none")
     parser.add_argument("--backends", default=default, help="opencl, numpy or names of OpenCL devices")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--profile", type=Path, help="write a Chrome trace to this file")
@@ -259,9 +268,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--sizes", default="16,64,256", help="matrix sizes of the job table")
     options = parser.parse_args(arguments)
-    unknown = [case for case in options.cases.split(",") if not _CASE.fullmatch(case)]
+    timed, once = ([c for c in words.split(",") if c] for words in (options.cases, options.once))
+    unknown = [case for case in (*timed, *once) if not cases.known(case)]
     if unknown:
-        parser.error(f"no case {unknown[0]!r}; cases are wf-LOG-COLUMNS and matmul-SIZE")
+        parser.error(f"no case {unknown[0]!r}; cases are {cases.NAMES}")
     events: list[Any] | None = [] if options.profile else None
     names = options.backends.split(",")
     try:
@@ -269,18 +279,28 @@ def main(arguments: list[str] | None = None) -> int:
             make_backend(name)
     except DeviceUnknown as error:
         parser.error(str(error))
+    harness = None if options.no_rust else options.harness
+    if harness is not None and not harness.is_file():
+        print("bench: no Rust prover, so no ratios; interop/README.md says how to build it", file=sys.stderr)
     rows = []
-    for case in options.cases.split(","):
-        rows += measure(case, names, options.runs, None if options.no_rust else options.harness, events)
+    for case in timed:
+        rows += measure(case, names, options.runs, harness, events)
+    for case in once:
+        rows += measure(case, names[:1], 0, None, None)
+    transforms = [] if options.no_primitives else bars.transforms(names[0], options.runs, harness)
     basics = [] if options.no_primitives else primitives(min(3, options.runs))
     jobs = [] if options.no_primitives else [product_job(int(n), options.runs) for n in options.sizes.split(",")]
     if options.profile:
         options.profile.write_text(json.dumps({"traceEvents": events}), encoding="utf-8")
+    found = bars.table(rows, transforms)
     if options.json:
-        print(json.dumps({"proofs": rows, "primitives": basics, "matmul": jobs}))
+        print(
+            json.dumps({"proofs": rows, "primitives": basics, "transforms": transforms, "matmul": jobs, "bars": found})
+        )
         return 0
-    print(f"# Proofs at 96 bits, seconds, medians of {options.runs} interleaved runs, {platform.machine()}\n")
-    print(*(table(part) for part in (rows, jobs, basics) if part), sep="\n\n")
+    devices = ", ".join(dict.fromkeys(make_backend(name)[1] for name in names))
+    print(f"# Proofs at 96 bits on {devices}, seconds, medians of {options.runs} interleaved runs\n")
+    print(*(table(part) for part in (rows, jobs, basics, transforms, found) if part), sep="\n\n")
     return 0
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NAMES = sorted(p.stem for p in HERE.glob("*.py") if p.stem not in ("run", "machine"))
+NAMES = sorted(p.stem for p in HERE.glob("*.py") if p.stem not in ("run", "cases", "bars"))
 
 
 def load(name: str):

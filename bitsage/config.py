@@ -28,6 +28,7 @@ ENVIRONMENT: dict[str, str] = {
     "SAGE_NAME": "name",
     "SAGE_CHAIN_ID": "chain_id",
     "SAGE_DEVICE": "device",
+    "SAGE_BENCHMARK": "benchmark",
     "KAFKA_BOOTSTRAP": "kafka.bootstrap",
     "KAFKA_CONFIG": "kafka.config",
     "SAGE_LOG_LEVEL": "log.level",
@@ -97,6 +98,7 @@ class Config(BaseSettings):
     device: str | None = Field(
         None, min_length=1, description="what proofs are made on, as `sage devices` lists it; none: the best there is"
     )
+    benchmark: bool = Field(False, description="whether `sage-worker register` measures the device and signs its speed")
     kafka: Kafka = Field(default_factory=Kafka)
     log: Logging = Field(default_factory=Logging)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)

@@ -29,6 +29,9 @@ CODES: dict[str, str] = {
     "nothing_available": "the hidden balance has nothing to withdraw; claim what is pending, or deposit",
     "unknown_job": "the log has no such job; check the job id",
     "no_proof": "the job has no proof yet; wait for it",
+    "unknown_decision": "no proof of the job has been approved or rejected, so there is nothing to dispute",
+    "unknown_dispute": "no decision on the job has been disputed; check the job id",
+    "evidence_file": "the file is no evidence that sage audit evidence --export wrote, or of another network",
 }
 
 

@@ -48,8 +48,15 @@ MEANINGS: dict[str, str] = {
     "ramp_steps": "steps in which the price of an offer with a ramp rises",
     "lock_timeout_min_ms": "shortest lock timeout that an offer may have, ms",
     "declines": "how often a job may be declined without using up an attempt",
+    "dispute_minimum_stake": "stake that entitles to a dispute, base units",
+    "dispute_bond": "bond of a dispute, base units",
+    "dispute_window_ms": "time after a decision in which it may be disputed, ms",
+    "malicious_proofs": "proofs voted down within the window that are malice",
+    "malicious_window_ms": "the window in which proofs voted down are counted, ms",
+    "benchmark_factor": "how many times slower than its benchmark a worker's job is before it counts as slow",
+    "benchmark_jobs": "slow jobs in a row that void a benchmark; 0: none does",
 }
-_AMOUNTS = frozenset({"minimum_stake", "faucet_sage", "faucet_gas"})
+_AMOUNTS = frozenset({"minimum_stake", "faucet_sage", "faucet_gas", "dispute_minimum_stake", "dispute_bond"})
 _SIGNED = frozenset({"reputation_change"})
 _PERCENT_SUMS = (("slash_reporter_percent", "slash_burnt_percent"), ("fee_burnt_percent", "fee_treasury_percent"))
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from bitsage.processors.hidden import ESCROW, handle
 from bitsage.processors.model import Checks, account_subject
 from bitsage.schemas.events import (
+    BenchmarkDoubted,
+    BondForfeited,
     CommandRejected,
     ConsensusReached,
     EscrowLocked,
@@ -26,12 +28,15 @@ from bitsage.schemas.events import (
     JobReassigned,
     JobSubmitted,
     PaymentDue,
+    RateMeasured,
     RewardGranted,
     Slashed,
     TallyOpened,
     VoteRejected,
 )
 
+from . import audit_benchmarks
+from .audit_disputes import DISPUTE_RULES, found_invalid, is_malicious, voted_contrary
 from .audit_trails import JobTrail, Trails, Where
 from .network import Network
 
@@ -54,6 +59,8 @@ class CauseAudit:
     sets: dict[int, list[bytes]] = field(default_factory=dict)
     #: (job id, attempt, proof hash, epoch) of every request for a tally
     requests: set[tuple[bytes, int, bytes, int]] = field(default_factory=set)
+    #: (job id, attempt, disputer, epoch) of every request to judge anew
+    retrials: set[tuple[bytes, int, bytes, int]] = field(default_factory=set)
     _used: Counter[Hashable] = field(default_factory=Counter)
 
     def run(self) -> None:
@@ -61,7 +68,7 @@ class CauseAudit:
         self._validators()
         for trail in self.trails.jobs.values():
             for fact in trail.facts:
-                rule = _RULES.get(type(fact.body))
+                rule = _RULES.get(type(fact.body)) or DISPUTE_RULES.get(type(fact.body))
                 if rule is None or fact.where in self.skip:
                     continue
                 detail = rule(self, trail, fact.subject, fact.body)
@@ -72,8 +79,12 @@ class CauseAudit:
 
     def once(self, *name: Hashable) -> bool:
         """Whether this departure has not been matched with an arrival before."""
+        return self.nth(*name) == 1
+
+    def nth(self, *name: Hashable) -> int:
+        """How often this has been matched, this time included."""
         self._used[name] += 1
-        return self._used[name] == 1
+        return self._used[name]
 
     def _validators(self) -> None:
         before: list[bytes] = []
@@ -92,6 +103,10 @@ class CauseAudit:
             self.requests.add((request.job_id, request.attempt, request.proof_hash, request.epoch))
             if request.epoch != standing:
                 self.verdict.fail("validators", where, f"asks for epoch {request.epoch} while {standing} stands")
+        for where, standing, retrial in self.trails.retrials:
+            self.retrials.add((retrial.job_id, retrial.attempt, retrial.disputer, retrial.epoch))
+            if retrial.epoch != standing:
+                self.verdict.fail("validators", where, f"asks for epoch {retrial.epoch} while {standing} stands")
 
 
 Rule = Callable[[CauseAudit, JobTrail, str, Any], str | None]
@@ -112,15 +127,19 @@ def _fees(audit: CauseAudit, trail: JobTrail, subject: str, body: FeesDistribute
     if body.source == "job_fee":
         released = [e for owner, e in trail.of(EscrowReleased) if _paid(owner, e) == (payer, body.attempt)]
         left = [(e.protocol_amount, e.ciphertext) for e in released]
+    elif body.source == "dispute_lost":
+        lost = ((owner, e) for owner, e in trail.of(BondForfeited) if (owner, e.attempt) == (payer, body.attempt))
+        left = [(e.burnt + e.treasury, b"") for _, e in lost]
     else:
         left = [
             (e.burnt + e.treasury, b"")
             for owner, e in trail.of(Slashed)
-            if (owner, e.reason, e.attempt) == (payer, body.source, body.attempt)
+            if (owner, e.reason, e.attempt, e.round) == (payer, body.source, body.attempt, body.round)
         ]
     if (body.amount, body.ciphertext) not in left:
         return "nothing of that amount left the payer"
-    return None if audit.once("income", body.source, payer, body.job_id, body.attempt) else "it arrives twice"
+    once = audit.once("income", body.source, payer, body.job_id, body.attempt, body.round)
+    return None if once else "it arrives twice"
 
 
 def _paid(owner: str, body: EscrowReleased) -> tuple[str, int]:
@@ -129,17 +148,21 @@ def _paid(owner: str, body: EscrowReleased) -> tuple[str, int]:
 
 def _reward(audit: CauseAudit, trail: JobTrail, subject: str, body: RewardGranted) -> str | None:
     slashed = account_subject(body.slashed)
-    for owner, left in trail.of(Slashed):
-        to = account_subject(left.reporter)
-        if (owner, left.reason, left.attempt, left.reporter_amount, to) == (
-            slashed, body.reason, body.attempt, body.amount, subject,
-        ):  # fmt: skip
-            once = audit.once("reward", slashed, body.reason, body.job_id, body.attempt)
-            return None if once else "it arrives twice"
+    wanted = (slashed, body.reason, body.attempt, body.round, body.amount, subject)
+    left = [
+        *((o, e.reason, e.attempt, e.round, e.reporter_amount, account_subject(e.reporter)) for o, e in trail.of(Slashed)),
+        *((o, "dispute_lost", e.attempt, 0, e.reporter_amount, account_subject(e.reporter))
+          for o, e in trail.of(BondForfeited)),
+    ]  # fmt: skip
+    if wanted in left:
+        once = audit.once("reward", slashed, body.reason, body.job_id, body.attempt, body.round)
+        return None if once else "it arrives twice"
     return "nobody was slashed for it"
 
 
 def _submitted(audit: CauseAudit, trail: JobTrail, subject: str, body: JobSubmitted) -> str | None:
+    if body.rows != audit.checks.job_rows(body.spec.job_type, body.spec.input):
+        return "its rows are not those of its input"
     wanted = (account_subject(body.client), body.spec.max_cost, body.price)
     for owner, e in trail.of(EscrowLocked):
         if (owner, e.amount, handle(e.ciphertext, ESCROW) if e.ciphertext else b"") == wanted:
@@ -198,21 +221,25 @@ def _refunded(audit: CauseAudit, trail: JobTrail, subject: str, body: EscrowRefu
 def _slashed(audit: CauseAudit, trail: JobTrail, subject: str, body: Slashed) -> str | None:
     if body.reporter_amount + body.burnt + body.treasury != body.amount:
         return "its parts are not the whole"
-    decisions = [e for _, e in trail.of(ConsensusReached) if e.attempt == body.attempt]
     reasons = {e.reason for e in _ends(trail, body.attempt) if e.worker and account_subject(e.worker) == subject}
     found = {
-        "contrary_vote": any(subject in map(account_subject, e.contrary) for e in decisions),
+        "contrary_vote": voted_contrary(trail, subject, body),
         "equivocation": any(
-            account_subject(e.validator) == subject and e.reason == "equivocation" for _, e in trail.of(VoteRejected)
+            (account_subject(e.validator), e.reason, e.attempt, e.round)
+            == (subject, "equivocation", body.attempt, body.round)
+            for _, e in trail.of(VoteRejected)
         ),
         "lock_timeout": "lock_timeout" in reasons,
         "timeout": not reasons.isdisjoint(_TIMEOUTS),
-        "invalid_proof": "invalid_proof" in reasons,
+        "invalid_proof": found_invalid(trail, subject, body) if body.round else "invalid_proof" in reasons,
+        "malicious": is_malicious(audit, subject, body),
+        "benchmark_fraud": audit_benchmarks.is_fraud(trail, subject, body.attempt),
         "repeated_failures": "repeated_failures" in audit.trails.gone.get(subject, ()),
     }
     if not found.get(body.reason, False):
         return f"there is no {body.reason}"
-    return None if audit.once("slash", subject, body.reason, body.job_id, body.attempt) else "it is taken twice"
+    once = audit.once("slash", subject, body.reason, body.job_id, body.attempt, body.round)
+    return None if once else "it is taken twice"
 
 
 def _ends(trail: JobTrail, attempt: int) -> list[JobReassigned | JobFailed]:
@@ -255,4 +282,6 @@ _RULES: dict[type, Rule] = {
     JobReassigned: _ended,
     JobFailed: _ended,
     TallyOpened: _tally,
+    RateMeasured: audit_benchmarks.measured,
+    BenchmarkDoubted: audit_benchmarks.doubted,
 }

@@ -1,10 +1,17 @@
 """Third pass of the audit: verify every judged proof again and hold it against votes and decisions."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bitsage.schemas.events import ConsensusReached, TallyOpened
+from bitsage.schemas.events import (
+    ConsensusReached,
+    DisputeOpened,
+    DisputeResolved,
+    DisputeVoteCast,
+    TallyOpened,
+    VoteCast,
+)
 from bitsage.schemas.parameters import threshold
 
 from .audit_trails import JobTrail, Trails, Where
@@ -13,6 +20,8 @@ from .network import Network
 
 if TYPE_CHECKING:
     from .audit import Verdict
+
+_Cast = tuple[Where, VoteCast | DisputeVoteCast]
 
 
 @dataclass(slots=True)
@@ -44,17 +53,44 @@ class ProofAudit:
         valid, reason = judge(spec.job_type, spec.input, proof, self.network.parameters)
         self.verdict.count("proofs verified again")
         self._votes(where, decision, tally, trail, valid)
-        if decision.outcome == "approved" and not valid:
-            self.verdict.fail("proof", proof_where, f"approved, but the verifier refuses it: {reason}")
-        if decision.outcome == "rejected" and valid:
-            self.verdict.fail("proof", proof_where, "rejected, but the verifier accepts it")
+        wrong = {("approved", False): f"approved, but the verifier refuses it: {reason}",
+                 ("rejected", True): "rejected, but the verifier accepts it"}.get((decision.outcome, valid))  # fmt: skip
+        if wrong is not None and trail.overturned(decision.attempt):
+            self.verdict.remarks.append(f"{where[0]}[{where[1]}]@{where[2]}: {wrong}; a dispute overturned it")
+        elif wrong is not None:
+            self.verdict.fail("proof", proof_where, wrong)
+        for place, verdict in trail.verdicts:
+            if verdict.attempt == decision.attempt and place not in self.skip:
+                self._verdict(place, verdict, trail, valid)
+
+    def _verdict(self, where: Where, verdict: DisputeResolved, trail: JobTrail, valid: bool) -> None:
+        """The same for a dispute about the proof."""
+        opened = next((d for d in trail.disputes if (d.attempt, d.round) == (verdict.attempt, verdict.round)), None)
+        if opened is None:
+            self.verdict.fail("decision", where, "resolved without a dispute")
+            return
+        cast = [
+            (place, vote)
+            for place, vote in trail.dispute_votes
+            if (vote.attempt, vote.round, vote.proof_hash) == (verdict.attempt, verdict.round, verdict.proof_hash)
+        ]
+        self._count(where, verdict.verdict, opened, cast, valid)
+        if verdict.verdict != "expired" and (verdict.verdict == "approved") != valid:
+            self.verdict.fail("proof", where, f"a dispute found it {verdict.verdict}, against the verifier")
 
     def _votes(
         self, where: Where, decision: ConsensusReached, tally: TallyOpened, trail: JobTrail, valid: bool
     ) -> None:
+        named = (decision.attempt, decision.proof_hash)
+        cast = [(place, vote) for place, vote in trail.votes if (vote.attempt, vote.proof_hash) == named]
+        self._count(where, decision.outcome, tally, cast, valid)
+
+    def _count(
+        self, where: Where, outcome: str, tally: TallyOpened | DisputeOpened, cast: Iterable[_Cast], valid: bool
+    ) -> None:
         counted: dict[bytes, bool] = {}
-        for place, vote in trail.votes:
-            if vote.proof_hash != decision.proof_hash or vote.attempt != decision.attempt or place[2] > where[2]:
+        for place, vote in cast:
+            if place[2] > where[2]:
                 continue
             if vote.validator not in tally.validators or vote.validator in counted:
                 self.verdict.fail("vote", place, "counted twice, or of a stranger")
@@ -68,9 +104,7 @@ class ProofAudit:
         yes, no = sum(counted.values()), sum(not v for v in counted.values())
         needed = threshold(len(tally.validators))
         reached = {"approved": yes >= needed, "rejected": no >= needed, "expired": yes < needed and no < needed}
-        if tally.threshold != needed or not reached.get(decision.outcome, False):
-            self.verdict.fail(
-                "tally", where, f"{decision.outcome} with {yes} valid and {no} invalid of {needed} needed"
-            )
+        if tally.threshold != needed or not reached.get(outcome, False):
+            self.verdict.fail("tally", where, f"{outcome} with {yes} valid and {no} invalid of {needed} needed")
         else:
             self.verdict.count("tallies")

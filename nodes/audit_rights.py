@@ -6,7 +6,7 @@ It holds for all of history, also where the commands have expired.
 from bitsage.processors.kernel import NO_STANDING
 from bitsage.processors.model import account_subject
 from bitsage.schemas.commands import COMMANDS
-from bitsage.schemas.events import EVENT_TOPIC, ProofGenerated, TokensGranted, VoteCast
+from bitsage.schemas.events import EVENT_TOPIC, DisputeVoteCast, ProofGenerated, TokensGranted, VoteCast, VoteRejected
 from bitsage.schemas.types import EventBody, EventEnvelope, Rejection
 from bitsage.streams.topics import topic_name
 
@@ -60,10 +60,20 @@ FIRST: dict[str, tuple[str, ...]] = {
     "OpenTally": ("TallyOpened",),
     "CastVote": ("VoteCast",),
     "CloseTally": ("ConsensusReached",),
+    "FileDispute": ("DisputeFiled",),
+    "SettleBond": ("BondReturned", "BondForfeited"),
+    "RestoreStake": ("RestitutionClaimed",),
+    "PayRestitution": ("RestitutionPaid",),
+    "GrantRestitution": ("RestitutionGranted",),
+    "RequestRetrial": ("RetrialRequested",),
+    "OpenDispute": ("DisputeOpened",),
+    "CastDisputeVote": ("DisputeVoteCast",),
+    "CloseDispute": ("DisputeResolved",),
+    "EnforceVerdict": ("VerdictEnforced",),
 }
 #: command -> what may follow the first event in the same answer.
 MORE: dict[str, tuple[str, ...]] = {
-    "AdjustReputation": ("ReputationChanged",),
+    "AdjustReputation": ("ReputationChanged", "RateMeasured", "BenchmarkDoubted"),
     "ReportPresence": ("ReputationChanged",),
     "OfferCapacity": ("JobMatched",),
     "EnqueueJob": ("JobQueued", "JobMatched"),
@@ -71,6 +81,8 @@ MORE: dict[str, tuple[str, ...]] = {
     "RaisePrice": ("JobMatched",),
     "OpenTally": ("ConsensusReached",),
     "CastVote": ("ConsensusReached",),
+    "OpenDispute": ("DisputeResolved",),
+    "CastDisputeVote": ("DisputeResolved",),
 }
 
 
@@ -85,6 +97,8 @@ def overreach(topic: str, index: int, envelope: EventEnvelope, body: EventBody, 
     if rule is None or topic_name(rule.topic) != topic:
         return f"{envelope.command} is not answered there"
     if isinstance(body, Rejection):
+        if isinstance(body, VoteRejected) and body.validator != envelope.actor:
+            return "VoteRejected names somebody else than the signer"
         if body.reason in NO_STANDING or EVENT_TOPIC.get(envelope.type, rule.topic) == rule.topic:
             return None
         return f"{envelope.type} is no answer to {envelope.command}"
@@ -96,7 +110,9 @@ def overreach(topic: str, index: int, envelope: EventEnvelope, body: EventBody, 
     if rule.signer == "authority" and account_subject(envelope.actor) != network.authority:
         return f"{envelope.command} is not signed by the coordinator"
     match body:
-        case VoteCast(validator=who) | ProofGenerated(worker=who) if who != envelope.actor:
+        case VoteCast(validator=who) | DisputeVoteCast(validator=who) | ProofGenerated(worker=who) if (
+            who != envelope.actor
+        ):
             return f"{envelope.type} names somebody else than the signer"
         case TokensGranted(amount=amount) if amount != network.parameters.faucet_sage:
             return "the faucet granted another amount than its own"

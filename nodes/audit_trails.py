@@ -10,17 +10,27 @@ from bitsage.schemas.events import (
     CapacityChanged,
     CommandRejected,
     ConsensusReached,
+    DisputeFiled,
+    DisputeOpened,
+    DisputeResolved,
+    DisputeVoteCast,
+    JobAssigned,
     JobQueued,
+    JobStarted,
     JobSubmitted,
     JobWithdrawn,
     PriceRaised,
     ProofGenerated,
+    RestitutionClaimed,
+    RetrialRequested,
+    Slashed,
     TallyOpened,
     TallyRequested,
     ValidatorRegistered,
     ValidatorSetChanged,
     VoteCast,
     WorkerDeparted,
+    WorkerRegistered,
     WorkerWentOffline,
 )
 from bitsage.schemas.types import EventBody, EventEnvelope
@@ -48,6 +58,18 @@ class JobTrail:
     votes: list[tuple[Where, VoteCast]] = field(default_factory=list)
     decisions: list[tuple[Where, ConsensusReached]] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
+    disputes: list[DisputeOpened] = field(default_factory=list)
+    dispute_votes: list[tuple[Where, DisputeVoteCast]] = field(default_factory=list)
+    verdicts: list[tuple[Where, DisputeResolved]] = field(default_factory=list)
+    #: attempt -> when it was decided, ms
+    decided_at: dict[int, int] = field(default_factory=dict)
+
+    def overturned(self, attempt: int) -> bool:
+        """Whether a dispute reversed the decision on the attempt."""
+        return any(v.attempt == attempt and v.outcome == "overturned" for _, v in self.verdicts)
+
+    #: (event, attempt) -> when, of what a rate is measured between
+    times: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def of(self, kind: type[T]) -> Iterator[tuple[str, T]]:
         """(subject, event) of every event of this type that names the job."""
@@ -65,6 +87,14 @@ class Trails:
     joined: set[bytes] = field(default_factory=set)
     #: subjects that went offline, and why; or departed
     gone: dict[str, set[str]] = field(default_factory=dict)
+    #: disputes that were filed, with their time, and requests for their judgement with the epoch that stood before them
+    filings: dict[tuple[str, bytes, int, int], int] = field(default_factory=dict)
+    retrials: list[tuple[Where, int, RetrialRequested]] = field(default_factory=list)
+    #: (subject, job id, attempt, round) of a slash for malice -> the times of the proofs voted down before it
+    malice: dict[tuple[str, bytes, int, int], list[int]] = field(default_factory=dict)
+    _faults: dict[str, list[tuple[int, bytes, int]]] = field(default_factory=dict)
+    #: subject -> benchmarks that it registered; the flag: upheld against a doubt
+    benchmarks: dict[str, set[tuple[str, int, int, bool]]] = field(default_factory=dict)
 
     def add(self, where: Where, envelope: EventEnvelope, body: EventBody) -> None:
         """Remember what later passes ask for."""
@@ -73,16 +103,44 @@ class Trails:
                 self.sets.append((where, body))
             case ValidatorRegistered():
                 self.joined.add(body.validator)
+            case WorkerRegistered():
+                claims = {(c.job_type, c.rows, c.ms, c.job_type in body.insisted) for c in body.benchmarks}
+                self.benchmarks.setdefault(envelope.subject, set()).update(claims)
+            case JobAssigned() | JobStarted() | ProofGenerated():
+                self._of(body.job_id).times[envelope.type, body.attempt] = envelope.at
             case WorkerWentOffline(reason=reason) | WorkerDeparted(reason=reason):
                 self.gone.setdefault(envelope.subject, set()).add(reason)
             case TallyRequested() if envelope.subject == NETWORK:
                 epoch = self.sets[-1][1].epoch if self.sets else 0
                 self.requests.append((where, epoch, body))
+            case RetrialRequested() if envelope.subject == NETWORK:
+                epoch = self.sets[-1][1].epoch if self.sets else 0
+                self.retrials.append((where, epoch, body))
+            case DisputeFiled():
+                self.filings[envelope.subject, body.job_id, body.attempt, body.filing] = envelope.at
+            case ConsensusReached():
+                self._of(body.job_id).decided_at[body.attempt] = envelope.at
+            case Slashed() | RestitutionClaimed():
+                self._fault(envelope, body)
+            case CommandRejected(command="OpenDispute") if subject_kind(envelope.subject) == "job":
+                self._of(bytes.fromhex(envelope.subject)).facts.append(Fact(where, envelope.subject, body))
             case CommandRejected(command="AdmitJob", reason="job_exists") if subject_kind(envelope.subject) == "job":
                 self._of(bytes.fromhex(envelope.subject)).facts.append(Fact(where, envelope.subject, body))
         job_id = getattr(body, "job_id", None)
         if isinstance(job_id, bytes) and not isinstance(body, _NOT_KEPT):
             self._job(self._of(job_id), where, envelope.subject, body)
+
+    def _fault(self, envelope: EventEnvelope, body: Slashed | RestitutionClaimed) -> None:
+        """Count as `account_state` does: an account's events stand in one partition, so they come in their order."""
+        subject, known = envelope.subject, self._faults.setdefault(envelope.subject, [])
+        match body:
+            case Slashed(reason="invalid_proof"):
+                known.append((envelope.at, body.job_id, body.attempt))
+            case Slashed(reason="malicious"):
+                self.malice[subject, body.job_id, body.attempt, body.round] = [at for at, _, _ in known]
+                known.clear()
+            case RestitutionClaimed(reason="invalid_proof"):
+                known[:] = [f for f in known if f[1:] != (body.job_id, body.attempt)]
 
     def _of(self, job_id: bytes) -> JobTrail:
         return self.jobs.setdefault(job_id, JobTrail())
@@ -100,4 +158,10 @@ class Trails:
                 trail.votes.append((where, body))
             case ConsensusReached():
                 trail.decisions.append((where, body))
+            case DisputeOpened():
+                trail.disputes.append(body)
+            case DisputeVoteCast():
+                trail.dispute_votes.append((where, body))
+            case DisputeResolved():
+                trail.verdicts.append((where, body))
         trail.facts.append(Fact(where, subject, body))

@@ -15,12 +15,11 @@ from bitsage.privacy import (
     verify_transfer,
     verify_withdrawal,
 )
+from bitsage.processors.benchmark import ROWS_MAX
 from bitsage.processors.model import PaymentContext
 
 from .jobwork import request_of
 
-#: More than any proof has: a plug-in's number must fit into an event.
-_MOST_ROWS = 1 << 40
 _COMMITMENT = b"bitsage proof commitment v1"
 
 
@@ -57,7 +56,7 @@ class ProductChecks:
                 rows = found.rows(request_of(found, job_input)) if isinstance(found, CountedJob) else 1
         except (JobInputInvalid, UnknownJobType, JobTypeFailed, MemoryError):
             return 1
-        return min(max(rows, 1), _MOST_ROWS) if type(rows) is int else 1
+        return min(max(rows, 1), ROWS_MAX) if type(rows) is int else 1
 
     def key_proof(self, payment_key: bytes, key_proof: bytes, worker: bytes) -> bool:
         """Whether the proof shows knowledge of the payment key's secret, bound to the worker's address."""

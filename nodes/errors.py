@@ -8,6 +8,8 @@ NodeError
 |   |-- InsufficientHidden    the hidden balance does not cover the amount
 |   |-- AmountTooLarge        a hidden transfer is below 2^40 micro-SAGE
 |   `-- RecipientNotOpen      the recipient has no private account yet
+|-- StatementRefused  a validator's bridge refused a request that no other would take either
+|-- ValidatorsUnreachable   none of the validators that were asked gave a usable answer
 `-- AnswerTimeout     no answer to a command came in time; the command may still be answered later
 """
 
@@ -71,3 +73,15 @@ class AnswerTimeout(NodeError):
     """No answer to a command came in time; the command may still be answered later."""
 
     code = "answer_timeout"
+
+
+class StatementRefused(NodeError):
+    """A validator's bridge refused a request that no other would take either."""
+
+    code = "statement_refused"
+
+
+class ValidatorsUnreachable(NodeError):
+    """None of the validators that were asked over HTTP gave a usable answer."""
+
+    code = "validators_unreachable"

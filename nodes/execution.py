@@ -103,7 +103,7 @@ def _entail(
     record: Record, signed: SignedCommand, topic: str, bodies: Sequence[EventBody], streams: Streams, rules: Rules
 ) -> Execution:
     e = signed.envelope
-    command = Command(signed.body, e.id, e.subject, record.timestamp, e.correlation, e.actor, e.public_key)
+    command = Command(signed.body, e.id, e.subject, record.timestamp, e.correlation, e.actor, e.public_key, e.at)
     emitted: list[Emitted] = []
     entailed: list[FollowUp] = []
     for index, body in enumerate(bodies):

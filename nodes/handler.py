@@ -11,6 +11,16 @@ import structlog
 
 from bitsage.processors.kernel import Key, Streams
 from bitsage.processors.model import Rules
+from bitsage.schemas.events import (
+    ConsensusReached,
+    JobAssigned,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobReassigned,
+    JobSubmitted,
+    Slashed,
+)
 from bitsage.streams.codec import fingerprint_of
 from bitsage.streams.envelope import cloud_event_headers
 from bitsage.streams.log import Log, Outgoing, Record
@@ -23,6 +33,8 @@ from .recovery import OUTPUT_TOPICS, Recovery
 from .signing import CommandSigner
 
 _SAVE_EVERY_S = 5.0
+#: The turning points of a job's life, which the coordinator says in its log once they are durable.
+_TURNS = (JobSubmitted, JobAssigned, JobReassigned, JobCompleted, JobFailed, JobCancelled, ConsensusReached, Slashed)
 logger = structlog.get_logger(__name__)
 
 
@@ -40,6 +52,7 @@ class CoordinatorHandler:
         self.streams = Streams()
         self._dirty: set[Key] = set()
         self._saved_at = time.monotonic()
+        self._turns: list[Emitted] = []
         self._log: Log | None = None
         self._partitions: set[int] = set()
 
@@ -55,7 +68,7 @@ class CoordinatorHandler:
 
     def revoked(self, partitions: Sequence[int], *, clean: bool) -> None:
         """Forget these partitions; keep their state in the cache if it is all that the log holds (`clean`)."""
-        self.streams.abort()
+        self.aborted()
         if clean:
             self.save()
         self._dirty.clear()
@@ -70,18 +83,23 @@ class CoordinatorHandler:
             PermanentFailure: the record is no command of ours (not parked), or a decider failed on it (parked).
         """
         execution = execute(record, self.streams, self._rules, self._signer.chain_id)
+        self._turns += [event for event in execution.events if isinstance(event.body, _TURNS)]
         events = [self._seal(record.partition, event) for event in execution.events]
         return events + [self._sign(follow) for follow in execution.follow_ups]
 
     def committed(self) -> None:
         """The batch is durable."""
         self._dirty.update(self.streams.commit())
+        for event in self._turns:
+            _tell(event)
+        self._turns.clear()
         if time.monotonic() - self._saved_at > _SAVE_EVERY_S:
             self.save()
 
     def aborted(self) -> None:
         """The batch is gone."""
         self.streams.abort()
+        self._turns.clear()
 
     def _seal(self, partition: int, event: Emitted) -> Outgoing:
         topic = topic_name(event.topic)
@@ -116,6 +134,13 @@ class CoordinatorHandler:
         self._cache.save(changed, positions)
         self._dirty.clear()
         self._saved_at = time.monotonic()
+
+
+def _tell(event: Emitted) -> None:
+    body = event.body
+    facts = {name: getattr(body, name) for name in ("attempt", "outcome", "reason") if hasattr(body, name)}
+    job: bytes = getattr(body, "job_id", b"")
+    logger.info("decided", what=type(body).__name__, job=job.hex(), subject=event.envelope.subject, **facts)
 
 
 def _is_in(partition: int, subject: str) -> bool:

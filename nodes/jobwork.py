@@ -116,10 +116,10 @@ def prove_attempt(job: OpenJob, worker: bytes, progress: Progress | None, *, dev
         job_type = get_job_type(submitted.spec.job_type)
         request = request_of(job_type, submitted.spec.input)
         bound = binding(job.job_id, assigned.attempt, worker)
-        return _prove(job_type, request, bound, job.job_id.hex(), progress, device)
+        return prove_request(job_type, request, bound, job.job_id.hex(), progress, device)
 
 
-def _prove(
+def prove_request(
     job_type: JobType,
     request: Mapping[str, Any],
     bound: bytes,
@@ -127,6 +127,7 @@ def _prove(
     progress: Progress | None,
     device: str | None,
 ) -> ProofWork:
+    """Run and prove a request under `bound`, and check the proof; raises as `prove_attempt`."""
 
     def report(stage: str, done: int, total: int) -> None:
         if progress is not None:

@@ -68,6 +68,9 @@ class OpenJob:
         return tally if tally is not None and (tally.attempt, tally.proof_hash) not in self.decided else None
 
 
+_LIFE = (JobSubmitted, JobAssigned, JobReassigned, JobStarted, ProofGenerated, TallyOpened, ConsensusReached, VoteCast)
+
+
 class OpenJobs:
     """Folds the job topics (`follower.Fold`)."""
 
@@ -85,7 +88,8 @@ class OpenJobs:
             self.jobs.pop(job_id, None)
             self._over.add(job_id)
             return group, Keep.DONE
-        if job_id in self._over:
+        # What is no part of an attempt's life must not bring a job back that this node never knew, or has forgotten.
+        if job_id in self._over or not isinstance(body, _LIFE):
             return group, Keep.IGNORE
         late = record.timestamp - envelope.at
         return group, self._fold_open(self.jobs.setdefault(job_id, OpenJob(job_id)), body, late)

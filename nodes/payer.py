@@ -69,6 +69,8 @@ class Payer:
     keys: dict[bytes, bytes] = field(default_factory=dict)
     _sent: dict[str, float] = field(default_factory=dict)
     _units: dict[bytes, int] = field(default_factory=dict)
+    #: id of a command that was sent and not answered -> its job, for the log
+    _asked: dict[bytes, str] = field(default_factory=dict)
 
     def run(self, stop: threading.Event) -> None:
         """Encrypt until `stop` is set."""
@@ -85,7 +87,9 @@ class Payer:
 
         def pay() -> None:
             for name, make in self.outstanding():
-                producer.send(make().record)
+                asked = make()
+                self._asked[asked.envelope.id] = asked.envelope.correlation.hex()
+                producer.send(asked.record)
                 self._sent[name] = time.monotonic()
 
         try:
@@ -153,6 +157,7 @@ class Payer:
 
     def fold(self, record: Record, envelope: EventEnvelope, body: EventBody) -> tuple[str, Keep]:
         """Keep what is due and not paid, and the sealed jobs that are not over (`follower.Fold`)."""
+        job = self._asked.pop(envelope.cause, None)
         match body:
             case PaymentDue():
                 self.due[_group(body)] = body
@@ -169,7 +174,7 @@ class Payer:
                 self.keys[worker] = key
                 return f"key/{worker.hex()}", Keep.IGNORE if known else Keep.RETAIN
             case CommandRejected(command="PayWorker" | "SharePrice"):
-                logger.warning("payer_refused", command=body.command, subject=envelope.subject, reason=body.reason)
+                logger.warning("payment_refused", job=job, command=body.command, reason=body.reason)
         return self._fold_offer(envelope.subject, body)
 
     def _fold_offer(self, subject: str, body: EventBody) -> tuple[str, Keep]:

@@ -55,6 +55,7 @@ class Recovery:
             return {}
         for (topic, subject), stream in self.cache.streams(partition):
             streams.put(topic, subject, stream)
+        streams.commit()
         return self.cache.positions(partition)
 
     def _settled(self, partition: int) -> dict[tuple[str, int], int]:
@@ -82,8 +83,15 @@ class Recovery:
                     self.progress(f"partition {partition}", done, total)
         finally:
             reader.close()
-        streams.commit()
+        self._keep(partition, streams, ends)
         return ends
+
+    def _keep(self, partition: int, streams: Streams, ends: dict[tuple[str, int], int]) -> None:
+        """Commit what was folded, and cache it: the next save moves the cache's positions past these events."""
+        changed = streams.commit()
+        if self.cache is not None:
+            positions = {(topic, partition): ends[topic_name(topic), partition] for topic in OUTPUT_TOPICS}
+            self.cache.save(((partition, (t, s), streams.get(t, s)) for t, s in changed), positions)
 
     def fold_record(self, record: Record, streams: Streams) -> bool:
         """Fold one output record; False when it is no event of ours or already folded.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from bitsage.obelysk import JOB_TYPES
 from bitsage.privacy import make_key_proof, payment_public_key
 from bitsage.schemas.commands import RegisterValidator, RegisterWorker
+from bitsage.schemas.events import Benchmark
 
 from .bidding import BiddingPolicy
 from .client import Answer, Client
@@ -18,20 +19,32 @@ def register_worker(
     slots: int = 1,
     job_types: Sequence[str] = (),
     policy: BiddingPolicy | None = None,
+    benchmarks: Sequence[Benchmark] = (),
+    insist: bool = False,
 ) -> list[Answer]:
     """Register the client's account as a worker, with its payment key and the proof that it knows the secret.
 
-    `policy` is what the worker bids by; given, its slots and job types count.
+    Args:
+        policy: what the worker bids by; given, its slots and job types count.
+        benchmarks: what the device does, as `benchmark.measure` found it; registering without any withdraws them.
+        insist: uphold a benchmark that the network has measured far less of; it costs stake when it does not hold.
 
     Raises:
         CommandRefused: stake too low for the tier, or another rule is not met.
         AnswerTimeout: nobody answered.
     """
     bids = policy or BiddingPolicy(slots=slots, job_types=tuple(job_types))
-    return client.ask(client.subject, worker_registration(client, tier, gpu_model, bids))
+    return client.ask(client.subject, worker_registration(client, tier, gpu_model, bids, benchmarks, insist))
 
 
-def worker_registration(client: Client, tier: str, gpu_model: str, bids: BiddingPolicy) -> RegisterWorker:
+def worker_registration(
+    client: Client,
+    tier: str,
+    gpu_model: str,
+    bids: BiddingPolicy,
+    benchmarks: Sequence[Benchmark] = (),
+    insist: bool = False,
+) -> RegisterWorker:
     """What the client's account says to register as a worker that bids by this policy."""
     names = list(bids.job_types) or sorted(JOB_TYPES)
     secret = client.key.payment_secret
@@ -46,6 +59,8 @@ def worker_registration(client: Client, tier: str, gpu_model: str, bids: Bidding
         clients=list(bids.clients),
         least_tier=bids.least_tier,
         max_collateral=bids.max_collateral,
+        benchmarks=list(benchmarks),
+        insist=insist,
     )
 
 

@@ -47,7 +47,12 @@ def sealed_event(record: Record, seals: SealCheck, *, quiet: bool = False) -> tu
 def pass_over(record: Record, trouble: str) -> None:
     """Say that a record of an event topic counts for nothing, and why."""
     logger.warning(
-        "record_passed_over", topic=record.topic, partition=record.partition, offset=record.offset, why=trouble
+        "record_passed_over",
+        subject=record.subject,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        why=trouble,
     )
 
 

@@ -15,7 +15,7 @@ import structlog
 
 from bitsage.processors.model import NETWORK, account_subject, job_subject
 from bitsage.processors.pricing import Ramp, price_at
-from bitsage.schemas.commands import CloseTally, RaisePrice, ReportPresence, TimeoutElapsed
+from bitsage.schemas.commands import CloseDispute, CloseTally, RaisePrice, ReportPresence, TimeoutElapsed
 from bitsage.schemas.events import WorkerDeparted, WorkerRegistered, WorkerReturned, WorkerWentOffline
 from bitsage.schemas.heartbeat import Heartbeat
 from bitsage.schemas.types import CommandBody, EventBody, EventEnvelope
@@ -26,6 +26,7 @@ from bitsage.streams.topics import TOPICS, topic_name
 
 from .follower import Follower, Keep
 from .network import Network
+from .opendisputes import OpenDisputes
 from .openjobs import TOPICS_FOLLOWED, OpenJob, OpenJobs
 from .signing import CommandSigner, now_ms, refusal
 
@@ -60,6 +61,7 @@ class Timer:
     folder: Path
     owns: Callable[[str], bool] = lambda subject: True
     jobs: OpenJobs = field(default_factory=OpenJobs)
+    disputes: OpenDisputes = field(default_factory=OpenDisputes)
     workers: dict[str, Presence] = field(default_factory=dict)
     #: Every heartbeat that the broker held at this time (ms) has been heard; silence is counted up to it.
     heard_until: int = -1
@@ -130,7 +132,7 @@ class Timer:
                     self._leave(envelope.subject, of_own_will=reason == "own_wish")
                 # Not DONE: the same worker may register again, and DONE groups are closed for good.
                 return envelope.subject, Keep.RETAIN
-        return self.jobs.fold(record, envelope, body)
+        return self.disputes.fold(body) or self.jobs.fold(record, envelope, body)
 
     def _leave(self, subject: str, *, of_own_will: bool) -> None:
         # Who was put out may finish what it holds (its attempt has a time of its own); who left has given it up.
@@ -140,7 +142,7 @@ class Timer:
 
     def due(self, now: int) -> list[tuple[str, CommandBody]]:
         """What has to be said at `now` (ms), each observation at most once per repeat time."""
-        found = [*self._due_jobs(now), *self._due_presence(now)]
+        found = [*self._due_jobs(now), *self._due_disputes(now), *self._due_presence(now)]
         fresh = []
         for subject, body in found:
             key = (subject, repr(body) if not isinstance(body, ReportPresence) else str(body.online))
@@ -185,6 +187,13 @@ class Timer:
         if price <= entry.price:
             return []
         return [(NETWORK, RaisePrice(job_id=entry.job_id, attempt=entry.attempt, price=price))]
+
+    def _due_disputes(self, now: int) -> list[tuple[str, CommandBody]]:
+        return [
+            (job_subject(job_id), CloseDispute(attempt=attempt, round=round_))
+            for (job_id, attempt, round_), dispute in list(self.disputes.disputes.items())
+            if now >= dispute.opened.expires_at
+        ]
 
     def _due_presence(self, now: int) -> list[tuple[str, CommandBody]]:
         allowed = self.network.parameters.heartbeat_timeout_ms

@@ -15,7 +15,7 @@ from .errors import (
     UnknownJobType,
     failures_named,
 )
-from .job import CountedJob, JobType, Limits
+from .job import CountedJob, JobType, Limits, MeasuredJob
 from .matmul_job import MatmulJob
 from .matrices import generate_inputs
 from .proven import ProvenJob
@@ -37,6 +37,7 @@ __all__ = [
     "JobTypes",
     "Limits",
     "MatmulJob",
+    "MeasuredJob",
     "ObelyskError",
     "ProvenJob",
     "UnknownJobType",

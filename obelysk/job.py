@@ -94,7 +94,15 @@ class CountedJob(Protocol):
     """A job type that says how large a job is before it runs, for workers that ask a price per row."""
 
     def rows(self, request: Request) -> int:
-        """Rows of the main trace of a valid request's proof, or the most that they may be."""
+        """Rows of the main trace of a valid request's proof, or the most that they may be.  Raises JobInputInvalid."""
+
+
+@runtime_checkable
+class MeasuredJob(CountedJob, Protocol):
+    """A job type whose speed can be told in rows per second: its rows follow from the request, and a job to measure with."""
+
+    def benchmark(self) -> Request:
+        """The same request on every device, so that two measurements are of the same work."""
 
 
 @runtime_checkable

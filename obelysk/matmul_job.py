@@ -49,6 +49,8 @@ from .statement import CONFIG, MAX_COMPRESSED_PROOF_BYTES, MAX_PROOF_BYTES, comm
 
 _SEEDED = {"size", "seed"}
 _INLINE = {"a", "b"}
+#: Side of the matrices that a device is measured with.
+BENCHMARK_SIZE = 128
 _HASHES = {"a_hash", "b_hash"}
 _MAX_NPY_BYTES = 8 * SIZES[-1] ** 2 + 4096
 
@@ -114,6 +116,10 @@ class MatmulJob:
         if a.shape[1] != b.shape[0]:
             raise JobInputInvalid("matrix_shape", "the first matrix needs as many columns as the second has rows")
         return a, b
+
+    def benchmark(self) -> Request:
+        """A product that takes about as long as small jobs do."""
+        return {"size": BENCHMARK_SIZE, "seed": 0}
 
     def run(self, request: Request) -> Matrix:
         """C = A * B mod p."""

@@ -3,11 +3,16 @@
 from dataclasses import dataclass, field, replace
 
 from bitsage.schemas.events import (
+    BondForfeited,
+    BondReturned,
+    DisputeFiled,
     EscrowLocked,
     EscrowRefunded,
     EscrowReleased,
     PaymentDue,
     PaymentEncrypted,
+    RestitutionClaimed,
+    RestitutionGranted,
     RewardGranted,
     Slashed,
     Staked,
@@ -58,11 +63,30 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
+class Bond:
+    """What is at stake (base units) in the account's `filing`-th dispute."""
+
+    amount: int
+    filing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A proof of the account that was voted down, and when its stake was slashed for it (ms)."""
+
+    at: int
+    job_id: bytes
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """Amounts are base units of SAGE; `gas` is base units of the gas token.
 
     `escrows`: job id -> what is locked for it. `payments`: what the account earned as a worker and has not claimed.
     `marks`: digests of the slashes, rewards, payments and transfers that have been booked, so that none is booked twice.
+    `bonds`: the account's disputes that are going on, of `filings` in all. `losses`: what slashes that a dispute
+    can overturn brought the protocol. `faults`: proofs voted down since the last slash for malice, the latest ones.
     `private`: the hidden balance. `hidden`: base units that went into hidden form from here, less those that came out;
     below zero for whoever was paid. `sealed`: job id -> the ciphertext that is locked for it.
     """
@@ -78,6 +102,10 @@ class Account:
     escrows: SortedMap[bytes, int] = field(default_factory=SortedMap)
     payments: SortedMap[bytes, Payment] = field(default_factory=SortedMap)
     marks: SortedMap[bytes, None] = field(default_factory=SortedMap)
+    bonds: SortedMap[bytes, Bond] = field(default_factory=SortedMap)
+    losses: SortedMap[bytes, int] = field(default_factory=SortedMap)
+    faults: tuple[Fault, ...] = ()
+    filings: int = 0
     private: PrivateAccount = field(default_factory=PrivateAccount)
     hidden: int = 0
     sealed: SortedMap[bytes, bytes] = field(default_factory=SortedMap)
@@ -88,14 +116,33 @@ class Account:
         return sum(unlock.amount for unlock in self.unlocks)
 
 
-def slash_mark(reason: str, job_id: bytes, attempt: int) -> bytes:
+#: Faults that are remembered; the parameter `malicious_proofs` may not be larger.
+FAULTS_MAX = 32
+
+
+def slash_mark(reason: str, job_id: bytes, attempt: int, round_: int = 0) -> bytes:
     """What makes a slash one slash."""
-    return mark("slash", reason, job_id, attempt)
+    return mark("slash", reason, job_id, attempt, round_)
 
 
-def reward_mark(slashed: bytes, reason: str, job_id: bytes, attempt: int) -> bytes:
+def reward_mark(slashed: bytes, reason: str, job_id: bytes, attempt: int, round_: int = 0) -> bytes:
     """What makes a reporter's reward one reward."""
-    return mark("reward", slashed, reason, job_id, attempt)
+    return mark("reward", slashed, reason, job_id, attempt, round_)
+
+
+def bond_mark(job_id: bytes, attempt: int) -> bytes:
+    """What an account may dispute once at a time."""
+    return mark("bond", job_id, attempt)
+
+
+def restitution_mark(reason: str, job_id: bytes, attempt: int) -> bytes:
+    """What makes a restitution one restitution."""
+    return mark("restitution", reason, job_id, attempt)
+
+
+def faults_within(state: Account, window_ms: int) -> tuple[Fault, ...]:
+    """The proofs voted down less than `window_ms` before the last one, that one included."""
+    return tuple(fault for fault in state.faults if fault.at > state.faults[-1].at - window_ms)
 
 
 def payment_mark(job_id: bytes, payment_nonce: int) -> bytes:
@@ -128,9 +175,9 @@ def evolve(state: Account, body: EventBody, at: int) -> Account:
             granted = state.granted + amount
             return replace(state, balance=state.balance + amount, gas=state.gas + gas, granted=granted, granted_at=at)
         case Staked() | UnstakeRequested() | Unstaked() | Slashed():
-            return _evolve_stake(state, body)
+            return _evolve_stake(state, body, at)
         case RewardGranted(amount=amount, slashed=slashed, reason=reason, job_id=job_id, attempt=attempt):
-            marks = state.marks.set(reward_mark(slashed, reason, job_id, attempt), None)
+            marks = state.marks.set(reward_mark(slashed, reason, job_id, attempt, body.round), None)
             return replace(state, balance=state.balance + amount, marks=marks)
         case EscrowLocked() | EscrowReleased() | EscrowRefunded():
             return _evolve_escrow(state, body)
@@ -140,6 +187,8 @@ def evolve(state: Account, body: EventBody, at: int) -> Account:
             return _evolve_private(state, body)
         case TransferSent() | TransferReceived() | TransferBounced() | TransferReturned():
             return _evolve_private(state, body)
+        case DisputeFiled() | BondReturned() | BondForfeited() | RestitutionClaimed() | RestitutionGranted():
+            return _evolve_disputes(state, body)
     return state
 
 
@@ -171,7 +220,7 @@ def _evolve_private(state: Account, body: EventBody) -> Account:
     return state
 
 
-def _evolve_stake(state: Account, body: Staked | UnstakeRequested | Unstaked | Slashed) -> Account:
+def _evolve_stake(state: Account, body: Staked | UnstakeRequested | Unstaked | Slashed, at: int) -> Account:
     match body:
         case Staked(amount=amount, total=total, tier=tier):
             return replace(state, balance=state.balance - amount, stake=total, tier=tier)
@@ -179,10 +228,54 @@ def _evolve_stake(state: Account, body: Staked | UnstakeRequested | Unstaked | S
             return replace(state, stake=state.stake - amount, unlocks=(*state.unlocks, Unlock(amount, unlock_at)))
         case Unstaked(amount=amount):
             return replace(state, balance=state.balance + amount, unlocks=take(state.unlocks, amount))
-        case Slashed(amount=amount, remaining=remaining):
-            from_stake = state.stake - remaining
-            marks = state.marks.set(slash_mark(body.reason, body.job_id, body.attempt), None)
-            return replace(state, stake=remaining, unlocks=take(state.unlocks, amount - from_stake), marks=marks)
+        case Slashed():
+            return _slashed(state, body, at)
+
+
+#: Faults that a decision on a proof finds, so that a dispute can find otherwise.
+_RESTORABLE = frozenset({"invalid_proof", "contrary_vote"})
+
+
+def _slashed(state: Account, body: Slashed, at: int) -> Account:
+    from_stake = state.stake - body.remaining
+    booked = slash_mark(body.reason, body.job_id, body.attempt, body.round)
+    losses, faults = state.losses, state.faults
+    if body.reason in _RESTORABLE and not body.round:
+        losses = losses.set(booked, body.burnt + body.treasury)
+    if body.reason == "invalid_proof":
+        faults = (*faults, Fault(at, body.job_id, body.attempt))[-FAULTS_MAX:]
+    elif body.reason == "malicious":
+        faults = ()
+    return replace(
+        state,
+        stake=body.remaining,
+        unlocks=take(state.unlocks, body.amount - from_stake),
+        marks=state.marks.set(booked, None),
+        losses=losses,
+        faults=faults,
+    )
+
+
+_DisputeEvent = DisputeFiled | BondReturned | BondForfeited | RestitutionClaimed | RestitutionGranted
+
+
+def _evolve_disputes(state: Account, body: _DisputeEvent) -> Account:
+    match body:
+        case DisputeFiled(job_id=job_id, attempt=attempt, bond=amount):
+            bonds = state.bonds.set(bond_mark(job_id, attempt), Bond(amount, body.filing))
+            return replace(state, balance=state.balance - amount, bonds=bonds, filings=body.filing)
+        case BondReturned(job_id=job_id, attempt=attempt, amount=amount):
+            return replace(state, balance=state.balance + amount, bonds=state.bonds.remove(bond_mark(job_id, attempt)))
+        case BondForfeited(job_id=job_id, attempt=attempt):
+            return replace(state, bonds=state.bonds.remove(bond_mark(job_id, attempt)))
+        case RestitutionClaimed(reason=reason, job_id=job_id, attempt=attempt):
+            faults = state.faults
+            if reason == "invalid_proof":
+                faults = tuple(f for f in faults if (f.job_id, f.attempt) != (job_id, attempt))
+            return replace(state, losses=state.losses.remove(slash_mark(reason, job_id, attempt)), faults=faults)
+        case RestitutionGranted(amount=amount, reason=reason, job_id=job_id, attempt=attempt):
+            marks = state.marks.set(restitution_mark(reason, job_id, attempt), None)
+            return replace(state, balance=state.balance + amount, marks=marks)
 
 
 def _evolve_payments(state: Account, body: PaymentDue | PaymentEncrypted | PaymentClaimed) -> Account:

@@ -2,6 +2,8 @@
 
 from bitsage.schemas.commands import (
     CreateWallet,
+    FileDispute,
+    GrantRestitution,
     GrantReward,
     OwePayment,
     PayWorker,
@@ -9,6 +11,8 @@ from bitsage.schemas.commands import (
     ReleaseEscrow,
     RequestTokens,
     RequestUnstake,
+    RestoreStake,
+    SettleBond,
     SlashStake,
     StakeTokens,
     SubmitJob,
@@ -25,7 +29,7 @@ from bitsage.schemas.hidden_commands import (
 )
 from bitsage.schemas.types import EventBody
 
-from . import escrow, payments, private_accounts, slashing, stake, wallet
+from . import bonds, escrow, payments, private_accounts, slashing, stake, wallet
 from .account_state import Account, evolve
 from .model import Command, Local, Rules
 from .refusal import rejected
@@ -50,6 +54,8 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
             return private_accounts.decide(local, command, rules)
         case Transfer() | CreditTransfer() | ReturnTransfer():
             return private_accounts.decide(local, command, rules)
+        case FileDispute() | SettleBond() | RestoreStake() | GrantRestitution():
+            return bonds.decide(local, command, rules)
     return rejected(command, "wrong_subject")
 
 

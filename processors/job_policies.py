@@ -12,9 +12,10 @@ from bitsage.schemas.commands import (
 from bitsage.schemas.events import JobCancelled, JobCompleted, JobFailed, JobReassigned, JobSubmitted
 from bitsage.schemas.types import CommandBody
 
+from .benchmark import work_done
 from .job_state import Job
 from .model import NETWORK, Command, Local, Rules, account_subject
-from .views import job
+from .views import job, proofs
 
 FollowUp = tuple[str, CommandBody]
 FollowUps = list[FollowUp]
@@ -103,7 +104,7 @@ def job_completed(command: Command, event: JobCompleted, local: Local, rules: Ru
         proof_commitment=rules.checks.proof_commitment(event.proof_hash, event.job_id, event.worker),
         payment_nonce=event.attempt,
     )
-    done = AdjustReputation(reason="job_done", job_id=event.job_id, attempt=event.attempt)
+    done = work_done(event, state, proofs(local))
     return [
         (account_subject(state.client), release),
         withdrawal(event.job_id, event.attempt),

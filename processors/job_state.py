@@ -25,8 +25,9 @@ class Job:
 
     `spec.input` is left empty here; `rows` is what a proof of it has. `blamed`: workers that failed it or gave it back,
     oldest first; `reluctant`: those that declined it below its highest price. `declined` counts declined assignments. `cost`
-    (base units), `expires_at` and `lock_until` (ms, 0 for none) belong to the attempt. `price`: a sealed price's unit for
-    the escrow's key; `shared`: the last attempt whose worker was given it.
+    (base units), `expires_at` and `lock_until` (ms, 0 for none) belong to the attempt; `assigned_at` and `started_at` (ms, 0:
+    not yet) say how long it took. `price`: a sealed price's unit for the escrow's key; `shared`: the last attempt whose
+    worker was given it.
     """
 
     status: Status = "unknown"
@@ -43,6 +44,8 @@ class Job:
     lock_until: int = 0
     declined: int = 0
     reluctant: tuple[bytes, ...] = ()
+    assigned_at: int = 0
+    started_at: int = 0
     price: bytes = b""
     shared: int = 0
 
@@ -90,9 +93,11 @@ def evolve(state: Job, body: EventBody, at: int) -> Job:
                 cost=body.cost,
                 expires_at=body.expires_at,
                 lock_until=body.lock_until,
+                assigned_at=at,
+                started_at=0,
             )
         case JobStarted():
-            return replace(state, status="running")
+            return replace(state, status="running", started_at=at)
         case PriceShared(attempt=attempt):
             return replace(state, shared=attempt)
         case JobReassigned(next_attempt=attempt):

@@ -149,9 +149,8 @@ def decide(
     reason = _refuse(stream, envelope, rules)
     if reason is not None:
         return rule.topic, [CommandRejected(command=envelope.type, reason=reason)]
-    command = Command(
-        body, envelope.id, envelope.subject, logged_at, envelope.correlation, envelope.actor, envelope.public_key
-    )
+    e = envelope
+    command = Command(body, e.id, e.subject, logged_at, e.correlation, e.actor, e.public_key, e.at)
     binding = _binding(rule.topic, envelope.subject)
     assert binding is not None, "callers check is_routable first"
     events = binding.decide(LocalView(streams, envelope.subject), command, rules)

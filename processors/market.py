@@ -12,6 +12,7 @@ from bitsage.schemas.commands import (
     EnqueueJob,
     OfferCapacity,
     RaisePrice,
+    RequestRetrial,
     RequestTally,
     WithdrawJob,
 )
@@ -21,6 +22,7 @@ from bitsage.schemas.events import (
     JobQueued,
     JobWithdrawn,
     PriceRaised,
+    RetrialRequested,
     TallyRequested,
     ValidatorSetChanged,
 )
@@ -73,6 +75,8 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
             return _change_validator(state, command, body, rules)
         case RequestTally(job_id=job_id, attempt=attempt, proof_hash=proof_hash):
             return [TallyRequested(job_id=job_id, attempt=attempt, proof_hash=proof_hash, epoch=state.epoch)]
+        case RequestRetrial(job_id=job_id, attempt=attempt, disputer=disputer):
+            return [RetrialRequested(job_id=job_id, attempt=attempt, disputer=disputer, epoch=state.epoch)]
     return rejected(command, "wrong_subject")
 
 

@@ -35,6 +35,8 @@ class Command:
     correlation: bytes
     actor: bytes
     public_key: bytes
+    #: What the signer wrote as the time; copied into evidence, and never compared with anything.
+    signed_at: int = 0
 
 
 class Checks(Protocol):

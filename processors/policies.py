@@ -10,10 +10,12 @@ from typing import Any
 from bitsage.schemas.commands import (
     AdmitJob,
     AssignJob,
+    CastDisputeVote,
     CastVote,
     ChangeValidator,
     CollectFees,
     GrantReward,
+    OpenDispute,
     OpenTally,
     OwePayment,
     RefundEscrow,
@@ -24,8 +26,12 @@ from bitsage.schemas.commands import (
     SubmitJob,
 )
 from bitsage.schemas.events import (
+    BenchmarkDoubted,
+    BondForfeited,
     CommandRejected,
     ConsensusReached,
+    DisputeFiled,
+    DisputeResolved,
     EscrowLocked,
     EscrowReleased,
     JobCancelled,
@@ -36,12 +42,16 @@ from bitsage.schemas.events import (
     JobSubmitted,
     ProofGenerated,
     ReputationChanged,
+    RestitutionClaimed,
+    RestitutionPaid,
+    RetrialRequested,
     Slashed,
     Staked,
     TallyRequested,
     UnstakeRequested,
     ValidatorDeparted,
     ValidatorRegistered,
+    VerdictEnforced,
     VoteRejected,
     WorkerDeparted,
     WorkerRegistered,
@@ -52,12 +62,13 @@ from bitsage.schemas.hidden_commands import CreditTransfer, ReturnTransfer
 from bitsage.schemas.hidden_events import TransferBounced, TransferSent
 from bitsage.schemas.types import CommandBody, EventBody
 
-from . import job_policies, worker_policies
+from . import dispute_policies, job_policies, worker_policies
+from .account_state import faults_within
 from .hidden import ESCROW, SENDER, handle, shares
 from .model import NETWORK, TREASURY, Command, Local, Rules, account_subject, job_subject
 from .payments import worker_address
 from .registration import VALIDATORS_FULL
-from .views import job, market
+from .views import account, job, market
 
 FollowUps = list[tuple[str, CommandBody]]
 Policy = Callable[[Command, Any, Local, Rules], FollowUps]
@@ -135,6 +146,7 @@ def _slashed(command: Command, event: Slashed, local: Local, rules: Rules) -> Fo
             reason=event.reason,
             job_id=event.job_id,
             attempt=event.attempt,
+            round=event.round,
         )
         result.append((account_subject(event.reporter), reward))
     collected = CollectFees(
@@ -146,9 +158,15 @@ def _slashed(command: Command, event: Slashed, local: Local, rules: Rules) -> Fo
         burnt=event.burnt,
         treasury=event.treasury,
         stakers=0,
+        round=event.round,
     )
     if collected.amount:
         result.append((TREASURY, collected))
+    if event.reason == "invalid_proof":
+        run = faults_within(account(local), rules.parameters.malicious_window_ms)
+        if len(run) >= rules.parameters.malicious_proofs:
+            malice = SlashStake(reason="malicious", job_id=event.job_id, attempt=event.attempt, round=event.round)
+            result.append((command.subject, malice))
     review = (command.subject, ReviewStanding(reason=event.reason))
     return [*result, review, *worker_policies.stake_changed(command, event, local, rules)]
 
@@ -202,9 +220,9 @@ def _consensus(command: Command, event: ConsensusReached, local: Local, rules: R
 
 
 def _vote_rejected(command: Command, event: VoteRejected, local: Local, rules: Rules) -> FollowUps:
-    if event.reason != "equivocation" or not isinstance(command.body, CastVote):
+    if event.reason != "equivocation" or not isinstance(command.body, CastVote | CastDisputeVote):
         return []
-    slash = SlashStake(reason="equivocation", job_id=event.job_id, attempt=command.body.attempt)
+    slash = SlashStake(reason="equivocation", job_id=event.job_id, attempt=event.attempt, round=event.round)
     return [(account_subject(event.validator), slash)]
 
 
@@ -228,6 +246,8 @@ def _rejected(command: Command, event: CommandRejected, local: Local, rules: Rul
             # A client reused a command id after its first job was over.
             refund = RefundEscrow(job_id=bytes.fromhex(command.subject), reason="job_exists")
             return [(account_subject(client), refund)]
+        case OpenDispute() as body:
+            return dispute_policies.not_admitted(command, body, event.reason, local)
         case ChangeValidator(validator=validator) if event.reason == "validators_full":
             return [(account_subject(validator), ReviewStanding(reason=VALIDATORS_FULL))]
     return []
@@ -249,6 +269,13 @@ _POLICIES: dict[type[EventBody], Policy] = {
     ValidatorRegistered: _validator_joined,
     ValidatorDeparted: _validator_left,
     CommandRejected: _rejected,
+    DisputeFiled: dispute_policies.filed,
+    RetrialRequested: dispute_policies.retrial_requested,
+    DisputeResolved: dispute_policies.resolved,
+    VerdictEnforced: dispute_policies.enforced,
+    BondForfeited: dispute_policies.forfeited,
+    RestitutionClaimed: dispute_policies.restitution_claimed,
+    RestitutionPaid: dispute_policies.restitution_paid,
     JobSubmitted: job_policies.job_submitted,
     JobReassigned: job_policies.attempt_ended,
     JobFailed: job_policies.attempt_ended,
@@ -259,4 +286,5 @@ _POLICIES: dict[type[EventBody], Policy] = {
     WorkerDeparted: worker_policies.capacity_changed,
     ReputationChanged: worker_policies.reputation_changed,
     WorkerWentOffline: worker_policies.went_offline,
+    BenchmarkDoubted: worker_policies.benchmark_doubted,
 }

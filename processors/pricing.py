@@ -28,13 +28,10 @@ def price_at(ramp: Ramp, now: int, parameters: Parameters) -> int:
     """The price at `now` (ms), rounded down to whole price units; never below `low`, and never falling."""
     if now < ramp.start:
         return ramp.low
-    step = _step(ramp, now, parameters)
-    rise = (ramp.high - ramp.low) * step // parameters.ramp_steps
+    steps = parameters.ramp_steps
+    if steps <= 0 or now - ramp.start >= ramp.length:
+        return ramp.high
+    step = steps * (now - ramp.start) // ramp.length
+    rise = (ramp.high - ramp.low) * step // steps
     unit = price_unit(parameters)
-    return ramp.high if step == parameters.ramp_steps else ramp.low + rise // unit * unit
-
-
-def _step(ramp: Ramp, now: int, parameters: Parameters) -> int:
-    if ramp.length <= 0 or parameters.ramp_steps <= 0:
-        return parameters.ramp_steps
-    return min(parameters.ramp_steps, parameters.ramp_steps * (now - ramp.start) // ramp.length)
+    return ramp.low + rise // unit * unit

@@ -23,7 +23,7 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
             reason = _refuse(job(local), proofs(local), command, body, rules)
             if reason is not None:
                 return [ProofRefused(job_id=job_id, worker=command.actor, reason=reason)]
-            return [_admitted(job_id, command.actor, body)]
+            return [_admitted(job_id, command, body)]
     return rejected(command, "wrong_subject")
 
 
@@ -47,11 +47,11 @@ def _refuse(state: Job, known: Proofs, command: Command, body: SubmitProof, rule
     return None
 
 
-def _admitted(job_id: bytes, worker: bytes, body: SubmitProof) -> ProofGenerated:
+def _admitted(job_id: bytes, command: Command, body: SubmitProof) -> ProofGenerated:
     return ProofGenerated(
         job_id=job_id,
         attempt=body.attempt,
-        worker=worker,
+        worker=command.actor,
         output_hash=body.output_hash,
         public_inputs=body.public_inputs,
         proof=body.proof,
@@ -61,6 +61,8 @@ def _admitted(job_id: bytes, worker: bytes, body: SubmitProof) -> ProofGenerated
         backend=body.backend,
         run_ms=body.run_ms,
         prove_ms=body.prove_ms,
+        signed_at=command.signed_at,
+        signed_correlation=command.correlation,
     )
 
 

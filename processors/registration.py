@@ -11,6 +11,7 @@ from bitsage.schemas.events import (
 from bitsage.schemas.parameters import TIERS, VALIDATOR
 from bitsage.schemas.types import EventBody
 
+from . import benchmark
 from .account_state import Account
 from .model import Command, Local, Rules
 from .payments import worker_address
@@ -73,6 +74,8 @@ def _register_worker(
             clients=sorted(body.clients),
             least_tier=body.least_tier,
             max_collateral=body.max_collateral,
+            benchmarks=sorted(body.benchmarks, key=lambda claim: claim.job_type),
+            insisted=benchmark.exceeding(state, body.benchmarks, rules),
         )
     ]
 
@@ -95,6 +98,9 @@ def _refuse_worker(state: Worker, funds: Account, command: Command, body: Regist
     policy = _refuse_policy(body)
     if policy is not None:
         return policy
+    doubtful = benchmark.refuse_benchmarks(state, body, rules)
+    if doubtful is not None:
+        return doubtful
     key, proof = body.payment_key, body.key_proof
     if len(key) > _PAYMENT_KEY_MAX or not rules.checks.key_proof(key, proof, command.actor):
         return "key_proof_invalid"

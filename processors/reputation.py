@@ -4,6 +4,7 @@ from bitsage.schemas.commands import AdjustReputation
 from bitsage.schemas.events import ReputationChanged, WorkerWentOffline
 from bitsage.schemas.types import EventBody
 
+from . import benchmark
 from .model import Command, Local, Rules
 from .payments import worker_address
 from .refusal import rejected
@@ -12,6 +13,7 @@ from .worker_state import REPEATED_FAILURES, Worker, adjustment_mark
 
 REPUTATION_MAX = 1000
 _FAILING = frozenset({"failure", "slash"})
+_DISPUTES = frozenset({"dispute_won", "dispute_lost"})
 
 
 def reputation_of(state: Worker, rules: Rules) -> int:
@@ -30,12 +32,16 @@ def changed(state: Worker, reason: str, job_id: bytes, attempt: int, rules: Rule
 
 
 def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
-    """ReputationChanged, after WorkerWentOffline when it was one failure too many."""
+    """ReputationChanged, after WorkerWentOffline when it was one failure too many; of a job done, how fast it was."""
     state = worker(local)
     match command.body:
         case AdjustReputation(reason=reason, job_id=job_id, attempt=attempt):
             if reason not in rules.parameters.reputation_change:
                 return rejected(command, "unknown_adjustment")
+            party = state.registered or state.validator or state.reputation is not None
+            if reason in _DISPUTES and not party:
+                # Whoever staked may dispute; a record has only who works or judges.
+                return rejected(command, "not_registered")
             if adjustment_mark(reason, job_id, attempt) in state.marks:
                 return rejected(command, "already_booked")
             moved = changed(state, reason, job_id, attempt, rules)
@@ -43,5 +49,5 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
             if too_many and state.registered and not state.suspended:
                 # Offline first: what follows from the new reputation must not offer the worker to the market again.
                 return [WorkerWentOffline(worker=worker_address(command.subject), reason=REPEATED_FAILURES), moved]
-            return [moved]
+            return [moved, *benchmark.measured(state, command.body, worker_address(command.subject), rules)]
     return rejected(command, "wrong_subject")

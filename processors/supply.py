@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bitsage.schemas.commands import CollectFees, GrantReward, OwePayment
+from bitsage.schemas.commands import CollectFees, GrantRestitution, GrantReward, OwePayment
 from bitsage.schemas.types import CommandBody
 
 from .account_state import Account
@@ -10,13 +10,14 @@ from .treasury_state import Treasury
 
 
 def holdings(state: Account) -> int:
-    """Everything public that belongs to the account, in base units: balance, stake, escrows, payments that are due.
+    """Everything public that belongs to the account, in base units: balance, stake, escrows, payments due, bonds.
 
     What went into hidden form from here (`Account.hidden`) counts too: over all accounts it is what is hidden.
     """
     escrows = sum(state.escrows.values())
     payments = sum(payment.amount for payment in state.payments.values() if not payment.credit)
-    return state.balance + state.stake + state.unstaking + escrows + payments + state.hidden
+    bonds = sum(bond.amount for bond in state.bonds.values())
+    return state.balance + state.stake + state.unstaking + escrows + payments + bonds + state.hidden
 
 
 def taken_in(state: Treasury) -> int:
@@ -26,7 +27,8 @@ def taken_in(state: Treasury) -> int:
 
 def in_flight(undelivered: Iterable[CommandBody]) -> int:
     """What left one account and waits in a command to be booked in another; base units."""
-    return sum(body.amount for body in undelivered if isinstance(body, OwePayment | GrantReward | CollectFees))
+    moving = OwePayment | GrantReward | CollectFees | GrantRestitution
+    return sum(body.amount for body in undelivered if isinstance(body, moving))
 
 
 def is_conserved(accounts: Iterable[Account], treasury: Treasury, undelivered: Iterable[CommandBody]) -> bool:

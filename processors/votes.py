@@ -1,12 +1,22 @@
 """The tally (domain specification, section 7): a decision needs floor(2n/3)+1 of all registered validators."""
 
-from bitsage.schemas.commands import CastVote, CloseTally, OpenTally
-from bitsage.schemas.events import ConsensusReached, TallyOpened, VoteCast, VoteRejected
+from bitsage.schemas.commands import (
+    CastDisputeVote,
+    CastVote,
+    CloseDispute,
+    CloseTally,
+    EnforceVerdict,
+    OpenDispute,
+    OpenTally,
+)
+from bitsage.schemas.events import ConsensusReached, TallyOpened, VoteCast
 from bitsage.schemas.parameters import threshold
 from bitsage.schemas.types import EventBody
 
+from . import disputes
+from .ballots import against, first_for, reached, refuse_vote, vote_rejected
 from .model import Command, Local, Rules
-from .refusal import REMARK_MAX, rejected
+from .refusal import rejected
 from .views import votes
 from .vote_state import Tally, Votes, evolve
 
@@ -30,6 +40,8 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
             if command.at < last.expires_at:
                 return rejected(command, "not_due")
             return [_decided(last, bytes.fromhex(command.subject), "expired")]
+        case OpenDispute() | CastDisputeVote() | CloseDispute() | EnforceVerdict():
+            return disputes.decide(local, command, rules)
     return rejected(command, "wrong_subject")
 
 
@@ -55,10 +67,9 @@ def _open(command: Command, body: OpenTally, rules: Rules) -> list[EventBody]:
 def _vote(state: Votes, command: Command, body: CastVote) -> list[EventBody]:
     job_id = bytes.fromhex(command.subject)
     tally = next((t for t in state.tallies if (t.attempt, t.proof_hash) == (body.attempt, body.proof_hash)), None)
-    reason = _refuse(tally, command, body)
+    reason = refuse_vote(tally, command, body)
     if reason is not None or tally is None:
-        refused = reason or "unknown_proof"
-        return [VoteRejected(job_id=job_id, proof_hash=body.proof_hash, validator=command.actor, reason=refused)]
+        return [vote_rejected(command, body, reason or "unknown_proof")]
     cast = VoteCast(
         job_id=job_id,
         attempt=body.attempt,
@@ -66,34 +77,15 @@ def _vote(state: Votes, command: Command, body: CastVote) -> list[EventBody]:
         validator=command.actor,
         valid=body.valid,
         reason=body.reason,
+        signed_at=command.signed_at,
+        signed_correlation=command.correlation,
     )
-    after = evolve(Votes((tally,)), cast, command.at).tallies[0]
-    if after.valid >= after.threshold:
-        return [cast, _decided(after, job_id, "approved")]
-    if after.invalid >= after.threshold:
-        return [cast, _decided(after, job_id, "rejected")]
-    return [cast]
-
-
-def _refuse(tally: Tally | None, command: Command, body: CastVote) -> str | None:
-    if tally is None:
-        return "unknown_proof"
-    if command.actor not in tally.validators:
-        return "stranger"
-    before = tally.votes.get(command.actor)
-    # Two contradictory signed votes are a fault whenever the second one comes.
-    if before is not None:
-        return "duplicate" if before == body.valid else "equivocation"
-    if tally.outcome or command.at >= tally.expires_at:
-        return "late"
-    return "malformed" if len(body.reason) > REMARK_MAX else None
+    after = tally.voted(command.actor, body.valid)
+    outcome = reached(after)
+    return [cast, _decided(after, job_id, outcome)] if outcome else [cast]
 
 
 def _decided(tally: Tally, job_id: bytes, outcome: str) -> ConsensusReached:
-    contrary: list[bytes] = []
-    if outcome != "expired":
-        contrary = sorted(v for v, valid in tally.votes.items() if valid != (outcome == "approved"))
-    reporter = next((v for v in tally.order if not tally.votes[v]), None) if outcome == "rejected" else None
     return ConsensusReached(
         job_id=job_id,
         attempt=tally.attempt,
@@ -104,8 +96,8 @@ def _decided(tally: Tally, job_id: bytes, outcome: str) -> ConsensusReached:
         votes_valid=tally.valid,
         votes_invalid=tally.invalid,
         threshold=tally.threshold,
-        contrary=contrary,
-        reporter=reporter,
+        contrary=against(tally, outcome),
+        reporter=first_for(tally, outcome) if outcome == "rejected" else None,
     )
 
 

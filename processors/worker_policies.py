@@ -1,9 +1,17 @@
 """What a worker's events entail: its place in the market, and the slash for repeated failures."""
 
 from bitsage.schemas.commands import AdjustReputation, OfferCapacity, SlashStake
-from bitsage.schemas.events import ReputationChanged, Slashed, Staked, UnstakeRequested, WorkerWentOffline
+from bitsage.schemas.events import (
+    BenchmarkDoubted,
+    ReputationChanged,
+    Slashed,
+    Staked,
+    UnstakeRequested,
+    WorkerWentOffline,
+)
 from bitsage.schemas.types import CommandBody, EventBody
 
+from .benchmark import BENCHMARK_FRAUD
 from .model import NETWORK, Command, Local, Rules
 from .payments import worker_address
 from .reputation import reputation_of
@@ -43,6 +51,13 @@ def stake_changed(
 def reputation_changed(command: Command, event: ReputationChanged, local: Local, rules: Rules) -> FollowUps:
     """The market orders workers by reputation; one that is out of the market has no place in that order."""
     return capacity_changed(command, event, local, rules) if worker(local).active else []
+
+
+def benchmark_doubted(command: Command, event: BenchmarkDoubted, local: Local, rules: Rules) -> FollowUps:
+    """A claim that was upheld although the network had shown that it does not hold costs stake; a first one does not."""
+    if not event.insisted:
+        return []
+    return [(command.subject, SlashStake(reason=BENCHMARK_FRAUD, job_id=event.job_id, attempt=event.attempt))]
 
 
 def went_offline(command: Command, event: WorkerWentOffline, local: Local, rules: Rules) -> FollowUps:

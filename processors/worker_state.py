@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, replace
 
 from bitsage.schemas.events import (
+    BenchmarkDoubted,
+    RateMeasured,
     ReputationChanged,
     ValidatorDeparted,
     ValidatorRegistered,
@@ -13,6 +15,7 @@ from bitsage.schemas.events import (
 )
 from bitsage.schemas.types import EventBody
 
+from .benchmark_state import Rating, with_claims, with_doubt, with_measure
 from .marks import mark
 from .sorted_map import SortedMap
 
@@ -26,7 +29,8 @@ class Worker:
 
     `reputation` is None until it first moved; `failures` is the current run of failures; `suspended`: offline until it
     registers anew. `asks`, `clients`, `least_tier` and `max_collateral` are its bidding policy. `payment_key` stays after
-    departure, for what is still to be paid. `marks`: adjustments made.
+    departure, for what is still to be paid. `marks`: adjustments made. `benchmarks`: what it claims of its speed and what
+    was measured, by job type.
     """
 
     registered: bool = False
@@ -45,6 +49,7 @@ class Worker:
     reputation: int | None = None
     failures: int = 0
     marks: SortedMap[bytes, None] = field(default_factory=SortedMap)
+    benchmarks: tuple[Rating, ...] = ()
 
     @property
     def active(self) -> bool:
@@ -78,7 +83,12 @@ def evolve(state: Worker, body: EventBody, at: int) -> Worker:
                 clients=tuple(body.clients),
                 least_tier=body.least_tier,
                 max_collateral=body.max_collateral,
+                benchmarks=with_claims(state.benchmarks, body.benchmarks, body.insisted),
             )
+        case RateMeasured():
+            return replace(state, benchmarks=with_measure(state.benchmarks, body))
+        case BenchmarkDoubted():
+            return replace(state, benchmarks=with_doubt(state.benchmarks, body))
         case WorkerDeparted():
             return replace(_paid_for(state), registered=False, online=False, suspended=False)
         case WorkerWentOffline(reason=reason):

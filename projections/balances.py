@@ -6,12 +6,17 @@ Hidden amounts stand here as the ciphertexts that they are; `hidden` counts what
 from collections.abc import Iterator
 
 from bitsage.schemas.events import (
+    BondForfeited,
+    BondReturned,
+    DisputeFiled,
     EscrowLocked,
     EscrowRefunded,
     EscrowReleased,
     FeesDistributed,
     PaymentDue,
     PaymentEncrypted,
+    RestitutionGranted,
+    RestitutionPaid,
     RewardGranted,
     Slashed,
     Staked,
@@ -62,6 +67,7 @@ _ACCOUNTS = Table(
         Column("credits", Kind.INTEGER, "accounts", "how often something arrived in `pending`", 0),
         Column("folded", Kind.INTEGER, "accounts", "how many of those are in `available`; PaymentClaimed", 0),
         Column("private_sequence", Kind.INTEGER, "accounts", "how often `available` changed", 0),
+        _sum("bonds", "at stake in disputes"),
     ),
 )
 _PENDING = Table(
@@ -78,7 +84,7 @@ _TREASURY = Table(
     "One row: what the protocol took in, by what became of it.",
     (Column("subject", Kind.TEXT, "accounts", "treasury", ""),),
     (
-        _sum("treasury", "kept by the treasury; FeesDistributed"),
+        _sum("treasury", "kept by the treasury; FeesDistributed less RestitutionPaid"),
         _sum("burnt", "destroyed; FeesDistributed"),
         _sum("stakers", "set aside for the stakers; FeesDistributed"),
         Column("sealed_fees", Kind.TEXT, "accounts", "sum of the sealed prices' units: a ciphertext, hex", ""),
@@ -92,10 +98,12 @@ _FLOWS = Table(
         _sum("granted", "all tokens that ever were; TokensGranted"),
         _sum("wages_out", "workers' parts that left escrows; EscrowReleased"),
         _sum("wages_in", "PaymentDue"),
-        _sum("rewards_out", "reporters' parts of slashes; Slashed"),
+        _sum("rewards_out", "reporters' parts of slashes and lost bonds; Slashed, BondForfeited"),
         _sum("rewards_in", "RewardGranted"),
-        _sum("income_out", "protocol parts of escrows, other parts of slashes; EscrowReleased, Slashed"),
+        _sum("income_out", "protocol parts of escrows, other parts of slashes; EscrowReleased, Slashed, BondForfeited"),
         _sum("income_in", "FeesDistributed"),
+        _sum("restitution_out", "paid by the treasury for overturned slashes; RestitutionPaid"),
+        _sum("restitution_in", "RestitutionGranted"),
     ),
 )
 _FLOWS_KEY = ("network",)
@@ -251,6 +259,34 @@ def _fees(envelope: EventEnvelope, body: FeesDistributed, read: Read) -> Iterato
     if body.sealed_fees:
         yield put("treasury", (envelope.subject,), sealed_fees=body.sealed_fees.hex())
     yield _flow(income_in=body.amount)
+
+
+@fold.on(DisputeFiled)
+def _filed(envelope: EventEnvelope, body: DisputeFiled, read: Read) -> Iterator[Change]:
+    yield _account(envelope, balance=-body.bond, bonds=body.bond)
+
+
+@fold.on(BondReturned)
+def _bond_returned(envelope: EventEnvelope, body: BondReturned, read: Read) -> Iterator[Change]:
+    yield _account(envelope, balance=body.amount, bonds=-body.amount)
+
+
+@fold.on(BondForfeited)
+def _forfeited(envelope: EventEnvelope, body: BondForfeited, read: Read) -> Iterator[Change]:
+    yield _account(envelope, bonds=-body.amount)
+    yield _flow(rewards_out=body.reporter_amount, income_out=body.burnt + body.treasury)
+
+
+@fold.on(RestitutionPaid)
+def _restituted(envelope: EventEnvelope, body: RestitutionPaid, read: Read) -> Iterator[Change]:
+    yield add("treasury", (envelope.subject,), treasury=-body.amount)
+    yield _flow(restitution_out=body.amount)
+
+
+@fold.on(RestitutionGranted)
+def _restored(envelope: EventEnvelope, body: RestitutionGranted, read: Read) -> Iterator[Change]:
+    yield _account(envelope, balance=body.amount)
+    yield _flow(restitution_in=body.amount)
 
 
 MODEL = Model(

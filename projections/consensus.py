@@ -3,7 +3,15 @@
 import json
 from collections.abc import Iterable, Iterator
 
-from bitsage.schemas.events import ConsensusReached, TallyOpened, VoteCast, VoteRejected
+from bitsage.schemas.events import (
+    ConsensusReached,
+    DisputeOpened,
+    DisputeResolved,
+    DisputeVoteCast,
+    TallyOpened,
+    VoteCast,
+    VoteRejected,
+)
 from bitsage.schemas.types import EventEnvelope
 
 from .records import address
@@ -57,6 +65,46 @@ _REFUSED = Table(
     (
         _column("validator", Kind.TEXT, "who"),
         _column("reason", Kind.TEXT, "a reason code"),
+        _column("at", Kind.TIME, "when"),
+    ),
+)
+
+
+_ROUND = _column("round", Kind.INTEGER, "which dispute of the attempt, from 1", 0)
+_DISPUTES = Table(
+    "disputes",
+    "One row per dispute.",
+    (_JOB, _column("attempt", Kind.INTEGER, "of the job", 0), _ROUND),
+    (
+        _column("disputer", Kind.TEXT, "who filed it; DisputeOpened, DisputeResolved"),
+        _column("decision", Kind.TEXT, "what is contested: approved or rejected; DisputeOpened"),
+        _column("worker", Kind.TEXT, "whose proof; DisputeOpened, DisputeResolved"),
+        _column("proof_hash", Kind.TEXT, "64 hex digits; DisputeOpened, DisputeResolved"),
+        _column("epoch", Kind.INTEGER, "of the validator set; DisputeOpened"),
+        _column("validators", Kind.JSON, "who may vote; DisputeOpened", "[]"),
+        _column("threshold", Kind.INTEGER, "how many must agree; DisputeOpened, DisputeResolved"),
+        _column("opened_at", Kind.TIME, "DisputeOpened"),
+        _column("expires_at", Kind.TIME, "DisputeOpened"),
+        _column("votes_valid", Kind.INTEGER, "DisputeVoteCast", 0, Merge.SUM),
+        _column("votes_invalid", Kind.INTEGER, "DisputeVoteCast", 0, Merge.SUM),
+        _column("outcome", Kind.TEXT, "overturned, upheld or expired; empty while open; DisputeResolved", ""),
+        _column("verdict", Kind.TEXT, "approved, rejected or expired; DisputeResolved", ""),
+        _column("resolved_at", Kind.TIME, "DisputeResolved"),
+        _column("contrary", Kind.JSON, "who voted against the verdict; DisputeResolved", "[]"),
+        _column("reporter", Kind.TEXT, "who first voted for it; DisputeResolved"),
+    ),
+)
+_DISPUTE_VOTES = Table(
+    "dispute_votes",
+    "One row per vote counted in a dispute.",
+    (_JOB, _column("sequence", Kind.INTEGER, "of the event in the job's chain", 0)),
+    (
+        _column("attempt", Kind.INTEGER, "of the job", 0),
+        _column("round", Kind.INTEGER, "which dispute of the attempt", 0),
+        _column("proof_hash", Kind.TEXT, "64 hex digits"),
+        _column("validator", Kind.TEXT, "who"),
+        _column("valid", Kind.FLAG, "what", 0),
+        _column("reason", Kind.TEXT, "why"),
         _column("at", Kind.TIME, "when"),
     ),
 )
@@ -118,12 +166,63 @@ def _decided(envelope: EventEnvelope, body: ConsensusReached, read: Read) -> Ite
     )
 
 
+@fold.on(DisputeOpened)
+def _disputed(envelope: EventEnvelope, body: DisputeOpened, read: Read) -> Iterator[Change]:
+    yield put(
+        "disputes",
+        (envelope.subject, body.attempt, body.round),
+        disputer=address(body.disputer),
+        decision=body.decision,
+        worker=address(body.worker),
+        proof_hash=body.proof_hash.hex(),
+        epoch=body.epoch,
+        validators=_addresses(body.validators),
+        threshold=body.threshold,
+        opened_at=envelope.at,
+        expires_at=body.expires_at,
+    )
+
+
+@fold.on(DisputeVoteCast)
+def _judged(envelope: EventEnvelope, body: DisputeVoteCast, read: Read) -> Iterator[Change]:
+    counted = {"votes_valid": 1} if body.valid else {"votes_invalid": 1}
+    yield add("disputes", (envelope.subject, body.attempt, body.round), **counted)
+    yield put(
+        "dispute_votes",
+        (envelope.subject, envelope.sequence),
+        attempt=body.attempt,
+        round=body.round,
+        proof_hash=body.proof_hash.hex(),
+        validator=address(body.validator),
+        valid=int(body.valid),
+        reason=body.reason,
+        at=envelope.at,
+    )
+
+
+@fold.on(DisputeResolved)
+def _resolved(envelope: EventEnvelope, body: DisputeResolved, read: Read) -> Iterator[Change]:
+    yield put(
+        "disputes",
+        (envelope.subject, body.attempt, body.round),
+        disputer=address(body.disputer),
+        worker=address(body.worker),
+        proof_hash=body.proof_hash.hex(),
+        threshold=body.threshold,
+        outcome=body.outcome,
+        verdict=body.verdict,
+        resolved_at=envelope.at,
+        contrary=_addresses(body.contrary),
+        reporter=None if body.reporter is None else address(body.reporter),
+    )
+
+
 MODEL = Model(
     name="consensus",
     version=1,
-    doc="Who may vote on a proof, who voted what, and the outcome.",
+    doc="Who may vote on a proof, who voted what, the outcome, and disputes about it.",
     topics=("votes",),
-    tables=(_TALLIES, _VOTES, _REFUSED),
+    tables=(_TALLIES, _VOTES, _REFUSED, _DISPUTES, _DISPUTE_VOTES),
     fold=fold,
     main="tallies",
     brief=("job_id", "attempt", "proof_hash", "votes_valid", "votes_invalid", "threshold", "outcome"),

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from .projection import Projection
 
 #: The columns of `accounts` that hold SAGE.
-HOLDINGS = ("balance", "stake", "unstaking", "escrow", "payments_due")
+HOLDINGS = ("balance", "stake", "unstaking", "escrow", "payments_due", "bonds")
 TREASURY = ("treasury", "burnt", "stakers")
-CHANNELS = ("wages", "rewards", "income")
+CHANNELS = ("wages", "rewards", "income", "restitution")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 
-from . import balances, consensus, jobs, payments, stakes, workers
+from . import balances, consensus, fraud, jobs, payments, stakes, workers
 from .errors import UnknownModel
 from .schema import Model
 
 #: Every model, in the order in which they are listed.
-MODELS: tuple[Model, ...] = tuple(module.MODEL for module in (balances, stakes, workers, jobs, consensus, payments))
+MODELS: tuple[Model, ...] = tuple(
+    module.MODEL for module in (balances, stakes, workers, jobs, consensus, payments, fraud)
+)
 _BY_NAME = {model.name: model for model in MODELS}
 
 

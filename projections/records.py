@@ -35,6 +35,7 @@ _MARKET = frozenset(
         "JobWithdrawn",
         "TallyRequested",
         "PriceRaised",
+        "RetrialRequested",
     }
 )
 #: Event -> the field whose address must be the subject.
@@ -44,6 +45,8 @@ _OWN_ADDRESS = {
     "WorkerWentOffline": "worker",
     "WorkerReturned": "worker",
     "WorkerDeparted": "worker",
+    "RateMeasured": "worker",
+    "BenchmarkDoubted": "worker",
     "ValidatorRegistered": "validator",
     "ValidatorDeparted": "validator",
 }
@@ -123,7 +126,7 @@ def _subject_fits(topic: str, envelope: EventEnvelope, body: EventBody) -> bool:
         return True
     if name in _MARKET:
         return subject == NETWORK
-    if name == "FeesDistributed":
+    if name in ("FeesDistributed", "RestitutionPaid"):
         return subject == TREASURY
     if topic in ("jobs", "proofs", "votes"):
         job_id: bytes = body.job_id  # type: ignore[attr-defined]

@@ -49,6 +49,7 @@ _SLASHES = Table(
         _column("burnt", Kind.AMOUNT, "destroyed", 0),
         _column("treasury", Kind.AMOUNT, "to the treasury", 0),
         _column("remaining", Kind.AMOUNT, "stake left", 0),
+        _column("round", Kind.INTEGER, "0: the decision on the proof; else the dispute", 0),
     ),
 )
 
@@ -123,6 +124,7 @@ def _slashed(envelope: EventEnvelope, body: Slashed, read: Read) -> Iterator[Cha
         burnt=body.burnt,
         treasury=body.treasury,
         remaining=body.remaining,
+        round=body.round,
     )
 
 

@@ -77,6 +77,7 @@ _VALIDATORS = Table(
         _column("departure", Kind.TEXT, "why; ValidatorDeparted"),
         _count("votes", "votes", "counted votes; VoteCast"),
         _count("contrary", "votes", "votes against the decision; ConsensusReached"),
+        _column("reputation", Kind.INTEGER, "moved by disputes; ReputationChanged", Parameters().reputation_start),
     ),
 )
 _SETS = Table(
@@ -142,7 +143,12 @@ def _returned(envelope: EventEnvelope, body: WorkerReturned, read: Read) -> Iter
 
 @fold.on(ReputationChanged)
 def _reputation(envelope: EventEnvelope, body: ReputationChanged, read: Read) -> Iterator[Change]:
-    yield put("worker_facts", (envelope.subject,), reputation=body.after, failures=body.failures)
+    # A validator's record moves by disputes alone; whoever was both has one record.
+    judges = read("validators", (envelope.subject,)) is not None
+    if judges:
+        yield put("validators", (envelope.subject,), reputation=body.after)
+    if not judges or read("worker_facts", (envelope.subject,)) is not None:
+        yield put("worker_facts", (envelope.subject,), reputation=body.after, failures=body.failures)
 
 
 @fold.on(CapacityChanged)

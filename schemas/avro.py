@@ -47,22 +47,27 @@ def _fields(cls: type, named: set[str]) -> list[dict[str, Any]]:
         entry: dict[str, Any] = {"name": field.name, "type": _type(hints[field.name], named)}
         if field.default is not dataclasses.MISSING:
             entry["default"] = _default(field.default, entry["type"])
-        elif field.default_factory is list:
-            entry["default"] = []
+        elif field.default_factory is not dataclasses.MISSING:
+            entry["default"] = _default(field.default_factory(), entry["type"])
         result.append(entry)
     return result
 
 
-def _default(value: object, kind: object) -> object:
+def _default(value: object, schema: Any) -> object:
+    """A default as JSON (Avro specification, "Complex Types"): bytes are text, a union's default is of its first type."""
+    if isinstance(schema, list):
+        if value is not None:
+            raise TypeError("the default of an optional field is None")
+        return None
+    kind = schema["type"] if isinstance(schema, dict) else schema
+    if isinstance(schema, dict) and schema.get("logicalType") == "decimal" and isinstance(value, int):
+        value = value.to_bytes(value.bit_length() // 8 + 1, "big")
     if isinstance(value, bytes):
         return value.decode("latin-1")
-    if kind == "long" or (isinstance(kind, dict) and kind["type"] == "long"):
-        return value
-    # A decimal's default is its two's complement bytes as a string; only zero is used as one.
-    if isinstance(value, int) and not isinstance(value, bool):
-        if value != 0:
-            raise TypeError("only 0 may be the default of an amount")
-        return "\0"
+    fits = {"long": int, "boolean": bool, "string": str, "array": list}
+    # A nested record, or the name of a type that was written out before: nothing here needs a default of those.
+    if kind not in fits or type(value) is not fits[kind] or (kind == "array" and value):
+        raise TypeError(f"{value!r} cannot be the default of {kind}")
     return value
 
 

@@ -8,7 +8,7 @@ encryptions and the timer's observations.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .events import JobSpec
+from .events import Benchmark, JobSpec
 from .hidden_commands import (
     ClaimPayment,
     CreditTransfer,
@@ -117,19 +117,21 @@ class CollectFees(CommandBody):
     burnt: Amount
     treasury: Amount
     stakers: Amount
+    round: int = 0
     ciphertext: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlashStake(CommandBody):
     """Take the share that `reason` stands for from the subject's stake, but `collateral` at least; once per (reason, job,
-    attempt)."""
+    attempt, round)."""
 
     reason: str
     job_id: Bytes16
     attempt: int
     reporter: Bytes32 | None = None
     collateral: Amount = 0
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +140,58 @@ class GrantReward(CommandBody):
 
     amount: Amount
     slashed: Bytes32
+    reason: str
+    job_id: Bytes16
+    attempt: int
+    round: int = 0
+
+
+# ---- accounts: disputes ----
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileDispute(CommandBody):
+    """Contest the decision on an attempt's proof; a bond leaves the signer's balance until the dispute is over."""
+
+    job_id: Bytes16
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleBond(CommandBody):
+    """The subject's dispute is over or was not admitted: give its bond back, or divide it when `lost`."""
+
+    job_id: Bytes16
+    attempt: int
+    filing: int
+    outcome: str
+    lost: bool
+    reporter: Bytes32 | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreStake(CommandBody):
+    """A slash of the subject followed from a decision that was overturned: claim it back."""
+
+    reason: str
+    job_id: Bytes16
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayRestitution(CommandBody):
+    """The treasury (the subject) owes `account` what it lost by a slash that was overturned."""
+
+    account: Bytes32
+    amount: Amount
+    reason: str
+    job_id: Bytes16
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantRestitution(CommandBody):
+    """Credit the subject with what the treasury paid."""
+
+    amount: Amount
     reason: str
     job_id: Bytes16
     attempt: int
@@ -151,6 +205,7 @@ class RegisterWorker(CommandBody):
     What it bids: `asks`, the least price per proven row (base units) for each of `job_types`, none for any price; `clients`,
     for whom alone it works, none for anybody; `least_tier`, the least tier that a job has to ask for; `max_collateral`, the
     most that it pledges for one job.
+    `benchmarks`: what the signer says its device does; `insist`: also where the network has measured far less.
     """
 
     tier: str
@@ -164,6 +219,8 @@ class RegisterWorker(CommandBody):
     clients: list[Bytes32] = field(default_factory=list)
     least_tier: str = ""
     max_collateral: Amount = 0
+    benchmarks: list[Benchmark] = field(default_factory=list)
+    insist: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,11 +247,18 @@ class ReviewStanding(CommandBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdjustReputation(CommandBody):
-    """An attempt of the subject ended; `reason` is a row of the reputation table."""
+    """An attempt of the subject ended; `reason` is a row of the reputation table.
+
+    Of a job done: its type, its rows and times as in `RateMeasured`; no rows where there is nothing to measure.
+    """
 
     reason: str
     job_id: Bytes16
     attempt: int
+    job_type: str = ""
+    rows: int = 0
+    elapsed_ms: int = 0
+    waited_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +343,17 @@ class RequestTally(CommandBody):
     worker: Bytes32
     proof_hash: Bytes32
     output_hash: Bytes32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRetrial(CommandBody):
+    """A dispute was filed at `filed_at`, the disputer's `filing`-th: name the validators that judge the proof anew."""
+
+    job_id: Bytes16
+    attempt: int
+    disputer: Bytes32
+    filing: int
+    filed_at: Millis
 
 
 # ---- jobs ----
@@ -396,6 +471,47 @@ class CloseTally(CommandBody):
     proof_hash: Bytes32
 
 
+# ---- votes: disputes ----
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDispute(CommandBody):
+    """The validator set (of `epoch`) that judges a disputed attempt anew; the disputer and the worker have no vote."""
+
+    attempt: int
+    disputer: Bytes32
+    filing: int
+    filed_at: Millis
+    validators: list[Bytes32]
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CastDisputeVote(CommandBody):
+    """A validator's judgement of a disputed proof, in this round and no other."""
+
+    attempt: int
+    round: int
+    proof_hash: Bytes32
+    valid: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseDispute(CommandBody):
+    """The coordinator's timer: the voting time of the attempt's dispute is over."""
+
+    attempt: int
+    round: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnforceVerdict(CommandBody):
+    """Name the next validators (part `part`, from 0) that a resolved dispute has consequences for."""
+
+    attempt: int
+    round: int
+    part: int
+
+
 Signer = Literal["owner", "anyone", "authority"]
 
 
@@ -412,22 +528,22 @@ def _rules() -> dict[str, CommandRule]:
     table: dict[tuple[str, Signer], tuple[type[CommandBody], ...]] = {
         ("accounts", "owner"): (
             CreateWallet, RequestTokens, StakeTokens, RequestUnstake, WithdrawStake, SubmitJob, ClaimPayment,
-            OpenPrivateAccount, Deposit, Withdraw, Transfer,
+            OpenPrivateAccount, Deposit, Withdraw, Transfer, FileDispute,
         ),
         ("accounts", "authority"): (
             ReleaseEscrow, RefundEscrow, OwePayment, PayWorker, CollectFees, SlashStake, GrantReward, CreditTransfer,
-            ReturnTransfer,
+            ReturnTransfer, SettleBond, RestoreStake, PayRestitution, GrantRestitution,
         ),
         ("workers", "owner"): (RegisterWorker, DepartWorker, RegisterValidator, DepartValidator),
         ("workers", "authority"): (
             ReviewStanding, AdjustReputation, ReportPresence, OfferCapacity, ChangeValidator, EnqueueJob, WithdrawJob,
-            RequestTally, RaisePrice,
+            RequestTally, RaisePrice, RequestRetrial,
         ),
         ("jobs", "anyone"): (StartJob, AbandonJob, CancelJob, DeclineJob),
         ("jobs", "authority"): (AdmitJob, AssignJob, SettleAttempt, TimeoutElapsed, SharePrice),
         ("proofs", "anyone"): (SubmitProof,),
-        ("votes", "anyone"): (CastVote,),
-        ("votes", "authority"): (OpenTally, CloseTally),
+        ("votes", "anyone"): (CastVote, CastDisputeVote),
+        ("votes", "authority"): (OpenTally, CloseTally, OpenDispute, CloseDispute, EnforceVerdict),
     }  # fmt: skip
     return {
         body.__name__: CommandRule(body, topic, signer) for (topic, signer), bodies in table.items() for body in bodies

@@ -40,6 +40,15 @@ class JobSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """A worker's word on its device: a job of `job_type` with `rows` proven rows took `ms` from its start to its proof."""
+
+    job_type: str
+    rows: int
+    ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRejected(Rejection):
     """A command that was refused and has no refusal event of its own name; may stand in any stream."""
 
@@ -99,7 +108,10 @@ class Unstaked(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slashed(EventBody):
-    """Stake was taken; `reporter_amount` + `burnt` + `treasury` = `amount`; `remaining` is the stake left."""
+    """Stake was taken; `reporter_amount` + `burnt` + `treasury` = `amount`; `remaining` is the stake left.
+
+    `round` is 0 for the decision on the proof, and counts the disputes of the attempt from 1.
+    """
 
     amount: Amount
     reason: str
@@ -110,14 +122,81 @@ class Slashed(EventBody):
     burnt: Amount
     treasury: Amount
     remaining: Amount
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewardGranted(EventBody):
-    """The reporter's part of a slash, credited to the reporter's balance."""
+    """The reporter's part of a slash or of a lost bond, credited to the reporter's balance."""
 
     amount: Amount
     slashed: Bytes32
+    reason: str
+    job_id: Bytes16
+    attempt: int
+    round: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeFiled(EventBody):
+    """The account contests the decision on an attempt's proof, as its `filing`-th dispute; `bond` left its balance."""
+
+    job_id: Bytes16
+    attempt: int
+    filing: int
+    bond: Amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BondReturned(EventBody):
+    """The bond went back to the balance: overturned, expired, or not admitted (`outcome` is the refusal's code)."""
+
+    job_id: Bytes16
+    attempt: int
+    amount: Amount
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BondForfeited(EventBody):
+    """The dispute was lost and its bond divided like a slash; the parts add up to `amount`."""
+
+    job_id: Bytes16
+    attempt: int
+    amount: Amount
+    reporter: Bytes32
+    reporter_amount: Amount
+    burnt: Amount
+    treasury: Amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestitutionClaimed(EventBody):
+    """A slash of the account was overturned; `amount` of it went to the protocol and is asked back. Nothing moved yet."""
+
+    amount: Amount
+    reason: str
+    job_id: Bytes16
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestitutionPaid(EventBody):
+    """The treasury paid `amount` for an overturned slash; `shortfall` is what it could not pay, now or later."""
+
+    account: Bytes32
+    amount: Amount
+    shortfall: Amount
+    reason: str
+    job_id: Bytes16
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestitutionGranted(EventBody):
+    """What the treasury paid, credited to the balance."""
+
+    amount: Amount
     reason: str
     job_id: Bytes16
     attempt: int
@@ -215,6 +294,7 @@ class FeesDistributed(EventBody):
     burnt: Amount
     treasury: Amount
     stakers: Amount
+    round: int = 0
     ciphertext: bytes = b""
     sealed_fees: bytes = b""
 
@@ -231,7 +311,10 @@ class JobRejected(Rejection):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRegistered(EventBody):
-    """A worker joined; `payment_key` is its ElGamal public key."""
+    """A worker joined; `payment_key` is its ElGamal public key.
+
+    `insisted`: job types whose benchmark claims more than was measured before, and that the worker upholds knowingly.
+    """
 
     worker: Bytes32
     tier: str
@@ -245,6 +328,8 @@ class WorkerRegistered(EventBody):
     clients: list[Bytes32] = field(default_factory=list)
     least_tier: str = ""
     max_collateral: Amount = 0
+    benchmarks: list[Benchmark] = field(default_factory=list)
+    insisted: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +366,46 @@ class ReputationChanged(EventBody):
     job_id: Bytes16
     attempt: int
     failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateMeasured(EventBody):
+    """An approved job of a type that the worker has a benchmark for: `rows` in `elapsed_ms` from JobStarted to the proof.
+
+    `waited_ms`: from JobAssigned to JobStarted. `claim_rows` in `claim_ms` is the benchmark. `counted`: the job is at least
+    as large as the benchmark's; `run`: counted jobs in a row, this one included, that were slower than the claim allows.
+    """
+
+    worker: Bytes32
+    job_id: Bytes16
+    attempt: int
+    job_type: str
+    rows: int
+    elapsed_ms: int
+    waited_ms: int
+    claim_rows: int
+    claim_ms: int
+    counted: bool
+    run: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkDoubted(EventBody):
+    """Too many jobs in a row were far slower than the benchmark: it is void. `jobs` are those jobs, the last is `job_id`.
+
+    `best_rows` in `best_ms` is the fastest of them. `insisted`: the worker had been told before and upheld the claim.
+    """
+
+    worker: Bytes32
+    job_id: Bytes16
+    attempt: int
+    job_type: str
+    claim_rows: int
+    claim_ms: int
+    best_rows: int
+    best_ms: int
+    jobs: list[Bytes16]
+    insisted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,6 +527,16 @@ class TallyRequested(EventBody):
     epoch: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrialRequested(EventBody):
+    """A disputed attempt waits for judgement by the validators of `epoch`."""
+
+    job_id: Bytes16
+    attempt: int
+    disputer: Bytes32
+    epoch: int
+
+
 # ---- jobs (subject: job id) ----
 
 
@@ -487,7 +622,10 @@ class JobCancelled(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofGenerated(EventBody):
-    """A worker's proof, admitted for judgement. `proof` is zstd; `proof_hash` = BLAKE3 of the uncompressed bytes."""
+    """A worker's proof, admitted for judgement. `proof` is zstd; `proof_hash` = BLAKE3 of the uncompressed bytes.
+
+    `signed_at` and `signed_correlation` as in VoteCast.
+    """
 
     job_id: Bytes16
     attempt: int
@@ -501,6 +639,8 @@ class ProofGenerated(EventBody):
     backend: str
     run_ms: int
     prove_ms: int
+    signed_at: Millis = 0
+    signed_correlation: Bytes16 = bytes(16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -531,7 +671,11 @@ class TallyOpened(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoteCast(EventBody):
-    """A counted vote."""
+    """A counted vote.
+
+    `signed_at` and `signed_correlation` are the command's own: with them and the envelope anybody can write down the
+    record that the validator signed, and check the signature against what it says (`nodes/evidence.py`).
+    """
 
     job_id: Bytes16
     attempt: int
@@ -539,15 +683,23 @@ class VoteCast(EventBody):
     validator: Bytes32
     valid: bool
     reason: str
+    signed_at: Millis = 0
+    signed_correlation: Bytes16 = bytes(16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoteRejected(Rejection):
-    """A vote that does not count."""
+    """A vote that does not count; for `equivocation` the vote itself as in VoteCast, in round `round` (0: no dispute)."""
 
     job_id: Bytes16
     proof_hash: Bytes32
     validator: Bytes32
+    attempt: int = 0
+    round: int = 0
+    valid: bool = False
+    remark: str = ""
+    signed_at: Millis = 0
+    signed_correlation: Bytes16 = bytes(16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -567,23 +719,104 @@ class ConsensusReached(EventBody):
     reporter: Bytes32 | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeOpened(EventBody):
+    """A decision (`decision`: approved or rejected) is contested: who may vote anew, as in TallyOpened.
+
+    `round` counts the disputes of the attempt from 1; a further one is admitted only after one that expired.
+    """
+
+    job_id: Bytes16
+    attempt: int
+    round: int
+    disputer: Bytes32
+    filing: int
+    decision: str
+    worker: Bytes32
+    proof_hash: Bytes32
+    output_hash: Bytes32
+    validators: list[Bytes32]
+    epoch: int
+    threshold: int
+    expires_at: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeVoteCast(EventBody):
+    """A counted vote in a dispute; `signed_at` and `signed_correlation` as in VoteCast."""
+
+    job_id: Bytes16
+    attempt: int
+    round: int
+    proof_hash: Bytes32
+    validator: Bytes32
+    valid: bool
+    reason: str
+    signed_at: Millis = 0
+    signed_correlation: Bytes16 = bytes(16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeResolved(EventBody):
+    """`outcome` is overturned, upheld or expired; `verdict` (approved, rejected, expired) is what the votes came to.
+
+    `contrary` voted against the verdict; `reporter` is the first validator that voted for it.
+    """
+
+    job_id: Bytes16
+    attempt: int
+    round: int
+    disputer: Bytes32
+    worker: Bytes32
+    proof_hash: Bytes32
+    outcome: str
+    verdict: str
+    votes_valid: int
+    votes_invalid: int
+    threshold: int
+    contrary: list[Bytes32]
+    reporter: Bytes32 | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictEnforced(EventBody):
+    """Part of the consequences of a resolved dispute for validators.
+
+    `contrary` voted against the verdict in the dispute; `wrong` had voted for the decision that was overturned;
+    `wronged` had been slashed for voting against that decision. `beneficiary` gets the reporter's part for `wrong`.
+    """
+
+    job_id: Bytes16
+    attempt: int
+    round: int
+    part: int
+    contrary: list[Bytes32]
+    wrong: list[Bytes32]
+    wronged: list[Bytes32]
+    beneficiary: Bytes32
+
+
 _BY_TOPIC: dict[str, tuple[type[EventBody], ...]] = {
     "accounts": (
         WalletCreated, TokensGranted, Staked, StakeRejected, UnstakeRequested, Unstaked, Slashed, RewardGranted,
         EscrowLocked, EscrowReleased, EscrowRefunded, PaymentDue, PaymentEncrypted, PaymentClaimed, FeesDistributed,
         JobRejected, PrivateAccountOpened, Deposited, Withdrawn, TransferSent, TransferReceived, TransferBounced,
         TransferReturned,
+        JobRejected, DisputeFiled, BondReturned, BondForfeited, RestitutionClaimed, RestitutionPaid, RestitutionGranted,
     ),
     "workers": (
         WorkerRegistered, ValidatorRegistered, ValidatorDeparted, RegistrationRejected, ReputationChanged,
         WorkerWentOffline, WorkerReturned, WorkerDeparted, CapacityChanged, ValidatorSetChanged, JobQueued,
-        JobMatched, JobWithdrawn, TallyRequested, PriceRaised,
+        JobMatched, JobWithdrawn, TallyRequested, PriceRaised, RetrialRequested, RateMeasured, BenchmarkDoubted,
     ),
     "jobs": (
         JobSubmitted, JobAssigned, JobStarted, JobReassigned, JobCompleted, JobFailed, JobCancelled, PriceShared,
     ),
     "proofs": (ProofGenerated, ProofRefused),
-    "votes": (TallyOpened, VoteCast, VoteRejected, ConsensusReached),
+    "votes": (
+        TallyOpened, VoteCast, VoteRejected, ConsensusReached, DisputeOpened, DisputeVoteCast, DisputeResolved,
+        VerdictEnforced,
+    ),
 }  # fmt: skip
 
 #: name -> class, for every event.

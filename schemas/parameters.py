@@ -102,6 +102,16 @@ class Parameters:
     lock_timeout_min_ms: int = 5_000
     #: So many declined assignments of a job use up none of its attempts.
     declines: int = 8
+    #: Stake that entitles to a dispute: the lowest tier's, so that every worker and validator may file one.
+    dispute_minimum_stake: int = 1_000 * SAGE
+    dispute_bond: int = 100 * SAGE
+    dispute_window_ms: int = DAY_MS
+    #: So many proofs of one worker voted down within the window are malice, whatever it did in between.
+    malicious_proofs: int = 5
+    malicious_window_ms: int = 30 * DAY_MS
+    #: A job is slow when it was this many times slower than the worker's benchmark; so many of them in a row void it (0: never).
+    benchmark_factor: int = 10
+    benchmark_jobs: int = 5
 
 
 def threshold(validators: int) -> int:

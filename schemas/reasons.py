@@ -74,6 +74,8 @@ REFUSALS: dict[str, str] = {
     "job_types_invalid": "a worker names 1 to 16 job types of at most 64 characters; correct the list",
     "gpu_model_invalid": "the GPU model's name is longer than 64 characters; shorten it",
     "slots_out_of_range": "the number of jobs at once is outside its range; choose 1 to 4",
+    "benchmarks_invalid": "a benchmark names a job type of the worker, once, with rows and time; measure it anew",
+    "benchmark_doubted": "the network measured far less than this benchmark claims; measure anew, or insist and risk the stake",
     "key_proof_invalid": "the payment key's proof does not hold; make key and proof with the worker's own wallet",
     "unknown_adjustment": "the reputation table has no such row; nothing changed",
     "worker_suspended": "the worker is out after failures in a row; it has to register anew",
@@ -103,6 +105,16 @@ REFUSALS: dict[str, str] = {
     "duplicate": "this validator's vote has been counted already; nothing changed",
     "equivocation": "the validator voted both ways on one proof; its stake is slashed",
     "late": "the decision had been made or the time was over; vote earlier",
+    "dispute_stake": "a dispute needs the stake of the lowest tier; stake more and file it again",
+    "already_disputed": "the account's dispute of this attempt is going on; wait for its outcome",
+    "not_decided": "there is no approval or rejection of this attempt to dispute; check job id and attempt",
+    "dispute_exists": "the attempt is being disputed, or was: a decision is contested once; nothing changed",
+    "dispute_window_over": "the time in which this decision could be disputed is over; nothing changed",
+    "too_many_disputes": "the attempt's disputes expired too often; no further one is admitted",
+    "no_bond": "the account has no bond in a dispute of this attempt; nothing changed",
+    "no_malice": "too few proofs of the account were voted down since its last slash for malice; nothing was taken",
+    "nothing_to_restore": "no such slash of the account is open to restitution; nothing changed",
+    "nothing_to_enforce": "the dispute is not over, or has no such part; nothing changed",
 }
 
 #: Why something happened that is no refusal.
@@ -129,6 +141,7 @@ OUTCOMES: dict[str, str] = {
     "malicious": "row of the slashing table for proven malice",
     "benchmark_fraud": "row of the slashing table for faked benchmarks",
     "job_fee": "the protocol's part of an approved job",
+    "overturned": "the dispute was won; the bond went back",
     "unstake": "the owner took stake out, so its standing was reviewed",
 }
 

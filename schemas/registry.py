@@ -127,8 +127,27 @@ def write(folder: Path) -> list[str]:
     return changed
 
 
+def freeze(folder: Path) -> list[str]:
+    """Keep every current schema in `folder` (`history/`) for ever, as a release has to; the names of the new files.
+
+    A version is named after its type and fingerprint, so one that is there already is left as it is.
+    """
+    folder.mkdir(exist_ok=True)
+    made = []
+    for schema in current().values():
+        path = folder / f"{schema.name}.{schema.fingerprint.hex()}.avsc"
+        if not path.exists():
+            path.write_text(schema.text, encoding="utf-8")
+            made.append(path.name)
+    return made
+
+
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--write", action="store_true", help="write the files anew from the dataclasses")
-    if arguments.parse_args().write:
-        print("\n".join(write(Path(__file__).parent)) or "nothing changed")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write the files anew from the dataclasses")
+    parser.add_argument("--freeze", action="store_true", help="at a release: keep the current versions in history/")
+    arguments, here = parser.parse_args(), Path(__file__).parent
+    if arguments.write:
+        print("\n".join(write(here)) or "nothing changed")
+    if arguments.freeze:
+        print("\n".join(freeze(here / "history")) or "nothing new")

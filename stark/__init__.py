@@ -10,6 +10,7 @@ from .build import AirBuilder, CheckBuilder, ComponentBuilder
 from .errors import REFUSAL_REASONS, ProofRefused, ProofUnreadable, ProverError, StarkError, TraceInvalid
 from .fields import QM31, P
 from .graph import Air, ClaimedSumOf, LogSizeOf, PublicValue, Relation
+from .lookup_sum import LookupSum, Terms
 from .numpy_backend import NumpyBackend
 from .params import Params, PcsConfig, PublicList, Trace
 from .proof import Proof, ProofBundle
@@ -27,6 +28,7 @@ __all__ = [
     "ClaimedSumOf",
     "ComponentBuilder",
     "LogSizeOf",
+    "LookupSum",
     "NumpyBackend",
     "P",
     "Params",
@@ -40,6 +42,7 @@ __all__ = [
     "PublicValue",
     "Relation",
     "StarkError",
+    "Terms",
     "Trace",
     "TraceInvalid",
     "VerifiedProof",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .fields import P
-from .graph import Air, Argument, Check, Component, Fraction, Node, Relation, Step, pairs
+from .graph import Air, Argument, Check, Component, ComputedCheck, Fraction, Node, Relation, Step, pairs
 
 
 class NodeList:
@@ -171,7 +171,7 @@ class AirBuilder:
         self._relations = tuple(relations)
         self._components: list[Component] = []
         self._steps: list[Step] = []
-        self._checks: list[Check] = []
+        self._checks: list[Check | ComputedCheck] = []
 
     def add(self, component: ComponentBuilder | Component) -> AirBuilder:
         """Append a component; the order fixes the order of the columns."""
@@ -187,7 +187,7 @@ class AirBuilder:
         """Append the commitment of a tree."""
         return self.step("commit", tree=tree)
 
-    def check(self, check: Check) -> AirBuilder:
+    def check(self, check: Check | ComputedCheck) -> AirBuilder:
         """Append a public check."""
         self._checks.append(check)
         return self

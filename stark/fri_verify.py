@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2s
 
 from .channel import Channel, felts_bytes
-from .circle import bit_reverse, domain_index, generator_index, point
+from .circle import Point, bit_reverse, domain_index, generator_index, point, point_add
 from .errors import ProofRefused
 from .fields import QM31, P, m31_inverse, qadd, qmul, qscale, qsub
 from .merkle import verify_decommitment
@@ -25,7 +26,8 @@ def commit_layers(proof: Proof, channel: Channel) -> list[QM31]:
 
 def fold_pair(v0: QM31, v1: QM31, twiddle: int, alpha: QM31) -> QM31:
     """(v0 + v1) + alpha * (v0 - v1) / twiddle."""
-    return qadd(qadd(v0, v1), qmul(alpha, qscale(qsub(v0, v1), m31_inverse(twiddle))))
+    half = qscale(qsub(v0, v1), m31_inverse(twiddle))
+    return qadd(qadd(v0, v1), qmul(alpha, half))
 
 
 def line_x(log_size: int, position: int) -> int:
@@ -38,18 +40,37 @@ def is_packed(log_size: int, step: int) -> bool:
     return step > 1 and log_size >= 2
 
 
+def _twiddles(start: int, count: int, log_size: int, circle: bool) -> list[list[int]]:
+    """Twiddles of `count` stored values from a multiple of `count` on, for one fold after the other."""
+    # Bits of the position below those of `start` are the high bits of the natural one: its points are `start`'s,
+    # moved by the same points in every coset.
+    if circle:
+        first = domain_index(log_size, bit_reverse(start, log_size))
+        step = generator_index(log_size - 1)
+    else:
+        first = generator_index(log_size + 2) + bit_reverse(start, log_size) * generator_index(log_size)
+        step = generator_index(log_size)
+    own = point(first)
+    points = [point_add(own, move) for move in _moves(count, log_size, step)]
+    # After a circle fold comes the line of the same points' x; every later line is the doubled one.
+    folds = [[y for _, y in points]] if circle else [[x for x, _ in points]]
+    if circle and count > 2:
+        folds.append([x for x, _ in points[::2]])
+    while len(folds[-1]) > 1:
+        folds.append([(2 * x * x - 1) % P for x in folds[-1][::2]])
+    return folds
+
+
+@lru_cache(maxsize=64)
+def _moves(count: int, log_size: int, step: int) -> tuple[Point, ...]:
+    return tuple(point(bit_reverse(j, log_size) * step) for j in range(0, count, 2))
+
+
 def _fold_coset(values: list[QM31], coset: int, log_size: int, circle: bool, alpha: QM31) -> QM31:
     """Fold the 2^s stored values of one coset, whose first value is at position coset * 2^s."""
-    start = coset * len(values)
-    while len(values) > 1:
-        folded = []
-        for j in range(0, len(values), 2):
-            natural = bit_reverse(start + j, log_size)
-            twiddle = point(domain_index(log_size, natural))[1] if circle else line_x(log_size, natural)
-            folded.append(fold_pair(values[j], values[j + 1], twiddle, alpha))
-        values, start = folded, start >> 1
-        log_size -= 1
-        circle = False
+    for twiddles in _twiddles(coset * len(values), len(values), log_size, circle):
+        pairs = zip(values[::2], values[1::2], twiddles, strict=True)
+        values = [fold_pair(v0, v1, twiddle, alpha) for v0, v1, twiddle in pairs]
         alpha = qmul(alpha, alpha)
     return values[0]
 

@@ -10,7 +10,7 @@ Nodes are tuples whose first entry is the operator, exactly as in the JSON form,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from .fields import QM31
 
@@ -118,6 +118,25 @@ class Check:
     zero: tuple[int, ...]
 
 
+class ComputedCheck(Protocol):
+    """A check that knows a faster way to its verdict than its nodes, such as `lookup_sum.LookupSum`."""
+
+    @property
+    def name(self) -> str:
+        """As of `Check`."""
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """As of `Check`: what the JSON form and other verifiers see."""
+
+    @property
+    def zero(self) -> tuple[int, ...]:
+        """As of `Check`."""
+
+    def run(self, env: Any) -> None:
+        """Raise ProofRefused exactly when the nodes' check does, with its reason; `env` is an Environment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Air:
     """The whole arithmetization: trees, components, transcript and public checks."""
@@ -127,7 +146,7 @@ class Air:
     relations: tuple[Relation, ...]
     components: tuple[Component, ...]
     transcript: tuple[Step, ...]
-    checks: tuple[Check, ...]
+    checks: tuple[Check | ComputedCheck, ...]
 
     @property
     def has_interaction(self) -> bool:

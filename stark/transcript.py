@@ -114,7 +114,10 @@ def run_transcript(air: Air, params: Params, channel: Channel, source: Source) -
 def run_checks(env: Environment) -> None:
     """The AIR's public checks on claimed sums and public values.  Raises ProofRefused."""
     for check in env.air.checks:
-        _run_check(check, env)
+        if isinstance(check, Check):
+            run_check(check, env)
+        else:
+            check.run(env)
 
 
 def _run_step(step: Step, env: Environment, channel: Channel) -> None:
@@ -156,7 +159,8 @@ def _value(argument: Argument, env: Environment) -> int | QM31:
 
 
 def _integer(argument: Argument, env: Environment, bits: int) -> int:
-    value = _value(argument, env)
+    # A statement may list thousands of words: the usual kind goes first.
+    value = env.public(argument.name, argument.index) if type(argument) is PublicValue else _value(argument, env)
     if not isinstance(value, int) or value >> bits:
         raise ProofRefused("public_value_missing", f"an integer of {bits} bits is expected")
     return value
@@ -171,7 +175,8 @@ def _felt(argument: Argument, env: Environment) -> QM31:
     return value
 
 
-def _run_check(check: Check, env: Environment) -> None:
+def run_check(check: Check, env: Environment) -> None:
+    """One public check, node by node.  Raises ProofRefused."""
     values: list[QM31] = []
     for node in check.nodes:
         values.append(_check_value(node, values, env))

@@ -114,9 +114,12 @@ def _plain_old(mark: bytes) -> Any:
 
 def _strip(schema: Any) -> Any:
     if isinstance(schema, dict):
-        kept = {k: _strip(v) for k, v in schema.items()}
+        kept = {k: v if k == "default" else _strip(v) for k, v in schema.items()}
         if kept.get("logicalType") in ("timestamp-millis", "decimal"):
             del kept["logicalType"]
+        # fastavro puts a default into the record as it stands; that of bytes stands there as text (code points 0 to 255).
+        if isinstance(kept.get("default"), str) and kept.get("type") not in ("string", ["null", "string"]):
+            kept["default"] = kept["default"].encode("latin-1")
         return kept
     return [_strip(item) for item in schema] if isinstance(schema, list) else schema
 

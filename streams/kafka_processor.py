@@ -6,9 +6,11 @@ is unknown the whole client is thrown away; `init_transactions` of the next one 
 (librdkafka has no KIP-890 yet).
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
+import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from .errors import ClientLost, HistoryLost
@@ -17,6 +19,8 @@ from .kafka_transactions import TRANSACTION_SECONDS, TransactionalProducer
 from .log import Assigned, Outgoing, Place, Record
 
 Note = Callable[[KafkaError], None]
+CLOSE_SECONDS: Final = 10.0
+logger = structlog.get_logger(__name__)
 
 
 def _member(settings: Mapping[str, Any], group: str, instance: str, note: Note) -> dict[str, Any]:
@@ -54,11 +58,12 @@ class KafkaProcessor:
         self._callbacks = (on_assign, on_revoke)
         self._failure: Exception | None = None
         self._rebalances = 0
+        self._closing = False
         self._producer = TransactionalProducer(settings, transactional_id)
         try:
             self._consumer = Consumer(_member(settings, group, transactional_id, self._noted))
             self._consumer.subscribe(
-                list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+                list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
             )
         except BaseException:
             self._producer.close()
@@ -73,6 +78,9 @@ class KafkaProcessor:
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalances += 1
+        if self._closing:
+            # It had just joined again. A closing consumer gets no answer to a question for offsets.
+            return
         try:
             placed = [self._place(consumer, tp) for tp in consumer.committed(partitions, TRANSACTION_SECONDS)]
             self._callbacks[0](sorted({tp.partition for tp in placed}))
@@ -93,10 +101,18 @@ class KafkaProcessor:
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalances += 1
+        if self._closing:
+            return
         try:
             self._callbacks[1](sorted({tp.partition for tp in partitions}))
         except Exception as error:  # noqa: BLE001
             self._failure = error
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # Another member may have written to them already: what was folded of them is not to be kept, as a revocation
+        # would have it kept, so the client is thrown away.
+        self._rebalances += 1
+        self._failure = ClientLost(f"{len(partitions)} partitions were lost: this process was silent for too long")
 
     # ---- records ----
 
@@ -147,6 +163,16 @@ class KafkaProcessor:
             raise ClientLost(f"cannot rewind: {error.args[0].str()}") from error
 
     def close(self) -> None:
-        """Abort what is open and leave (a static member keeps its place until the session times out)."""
+        """Abort what is open and leave (a static member keeps its place until the session times out).
+
+        No callback comes any more: whatever is to be kept is kept before.
+        """
+        self._closing = True
         self._producer.close()
-        self._consumer.close()
+        # librdkafka may wait for ever, when it lost its partitions and had just joined again. Whoever comes next under
+        # this name fences the member that then stays behind.
+        closing = threading.Thread(target=self._consumer.close, name="close-consumer", daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
+        if closing.is_alive():
+            logger.warning("consumer_not_closed", waited_s=CLOSE_SECONDS)

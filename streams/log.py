@@ -27,6 +27,12 @@ class Record:
     value: bytes | None
     headers: Headers
 
+    @property
+    def subject(self) -> str:
+        """The key as text, for a log line: what it is about, as far as whoever wrote it tells; at most 80 characters."""
+        text = (self.key or b"")[:80].decode("ascii", "replace")
+        return "".join(c if c.isprintable() else "?" for c in text)
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:

@@ -116,6 +116,8 @@ class Loop:
                     self._group, self._topics, self._transactional_id, self._on_assign, self._on_revoke
                 )
                 self._serve(client, stop)
+                # While the partitions are still ours: afterwards another member may write to them.
+                self._leave()
             except (ClientLost, BrokerUnreachable) as error:
                 # The last batch may or may not be in the log: only folding it again tells.
                 logger.warning("client_lost", error=str(error), group=self._group)
@@ -125,7 +127,6 @@ class Loop:
             finally:
                 if client is not None:
                     client.close()
-        self._leave()
 
     def _serve(self, client: ProcessorClient, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -159,8 +160,14 @@ class Loop:
                 answers.add(record, self._handle(record))
             except PermanentFailure as error:
                 park = error.park and not self._never_parked(record)
+                topic, partition, offset = _place(record)
                 logger.error(
-                    "dead_letter", topic=record.topic, partition=record.partition, offset=record.offset, code=error.code
+                    "dead_letter",
+                    subject=record.subject,
+                    topic=topic,
+                    partition=partition,
+                    offset=offset,
+                    code=error.code,
                 )
                 letter = dead_letter(record, error.code, str(error), park, self._version, self._sealer)
                 answers.add(record, [letter])

@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from bitsage.streams.admin import create_topics, describe_topics, wait_for
 from bitsage.streams.local_kafka import LocalKafka
+
+# A busy machine is no failure of what is tested.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def delete_topics(kafka: LocalKafka) -> None:

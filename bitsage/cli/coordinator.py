@@ -7,7 +7,7 @@ import typer
 
 from . import output
 from .context import client_of, config, kafka_settings, load_key, onlooker, wallet_name
-from .failures import REFUSED, Commands
+from .failures import EXIT_CODES, REFUSED, Commands
 from .options import AsJson, JobId, Name, Password, PasswordFile, job_bytes, root
 from .shared import Role, Words, add_balance_command, announce_account, send, show_answers
 
@@ -17,6 +17,7 @@ app = typer.Typer(
     name="sage-coordinator",
     cls=Commands,
     help="Run the network's coordinator; submit jobs, wait for them, check their proofs.",
+    epilog=EXIT_CODES,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -274,12 +275,31 @@ def cancel_job(
 
 
 @app.command("verify-proof", epilog="Example: sage-coordinator verify-proof 0123456789abcdef0123456789abcdef")
-def verify_proof(job: JobId, as_json: AsJson = False) -> None:
-    """Fetch a job's proofs from the log and verify them on this machine; exit 1 when the last one is not valid."""
+def verify_proof(
+    job: JobId,
+    via: Annotated[
+        str | None,
+        typer.Option("--via", metavar="URL[,URL]", help="Let validators verify over HTTP; the next when one fails."),
+    ] = None,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option("--trust", metavar="ADDRESS", help="With --via: whose word counts; may be given several times."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch a job's proofs from the log and verify them on this machine; exit 1 when the last one is not valid.
+
+    With --via the proofs go to validators' bridges instead, whose verdicts are signed (docs/bridge.md).
+    """
     from .events import body_document, place
     from .jobs import check_proofs
 
     job_id = job_bytes(job)
+    if via is not None:
+        from .verdicts import verify_elsewhere
+
+        verify_elsewhere(job_id, via, trust or [], as_json)
+        return
     with onlooker() as client:
         checked = check_proofs(client, job_id)
     if as_json:
@@ -325,16 +345,22 @@ def list_jobs(
 def show_job(job: JobId, as_json: AsJson = False) -> None:
     """Show everything that is known of a job."""
     from bitsage.errors import InputError
+    from bitsage.projections import model_named
+    from bitsage.projections.schema import Kind
 
     from .models import one_row
+    from .rows import readable
 
     row = one_row("jobs", "job_id", job_bytes(job).hex())
     if row is None:
         raise InputError("unknown_job", f"there is no job {job_bytes(job).hex()} in the log")
     if as_json:
         output.emit_json(row)
-    else:
-        output.facts(row)
+        return
+    kinds = model_named("jobs").kinds
+    units = {name: " SAGE" if kinds.get(name) is Kind.AMOUNT else "" for name in row}
+    shown = {name: v if v in (None, "") else readable(v, kinds.get(name)) + units[name] for name, v in row.items()}
+    output.facts(shown)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from ..amounts import in_sage
 #: Fields of 32 bytes that are account addresses; the others are hashes.
 _ACCOUNTS = frozenset({"worker", "client", "validator", "validators", "address", "reporter", "payer", "slashed"})
 _ACCOUNTS |= {"excluded", "contrary", "recipient", "sender"}
+_ACCOUNTS |= {"disputer", "account", "wrong", "wronged", "beneficiary"}
 _PRICES = frozenset({"cost", "price", "max_cost", "min_cost", "collateral"})
 _MAX_HEX_BYTES = 256
 #: What a line shows of each event besides the job; what is not listed shows its short fields.
@@ -122,7 +123,8 @@ def brief(body: EventBody) -> str:
         if name in amounts and value == 0 and (name in _PRICES or getattr(body, "ciphertext", b"")):
             # Of a sealed price or amount the public one is none.
             continue
-        text = f"{in_sage(value)} SAGE" if name in amounts and value is not None else _short(name, value)
+        unit = " gas" if name == "gas_amount" else " SAGE"
+        text = f"{in_sage(value)}{unit}" if name in amounts and value is not None else _short(name, value)
         if text:
             parts.append(f"{name}={text}")
     return " ".join(parts)

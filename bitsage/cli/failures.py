@@ -20,6 +20,11 @@ from bitsage.errors import BitsageError
 from . import flags
 
 OK, REFUSED, BAD_INPUT, UNREACHABLE, DEFECT, INTERRUPTED = 0, 1, 2, 3, 70, 130
+#: The end of every program's help.
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 refused by the network's rules or a check that does not hold, 2 bad input, "
+    "3 the broker or the coordinator does not answer, 70 a defect, 130 interrupted (docs/errors.md)."
+)
 
 #: Error class -> exit code; a subclass counts as its nearest named ancestor. Named by text, so that a command need
 #: not load every room to fail; a test looks each of them up.
@@ -35,6 +40,7 @@ EXITS: dict[str, int] = {
     "bitsage.nodes.errors.NodeError": REFUSED,
     "bitsage.nodes.errors.NotConfigured": BAD_INPUT,
     "bitsage.nodes.errors.AnswerTimeout": UNREACHABLE,
+    "bitsage.nodes.errors.ValidatorsUnreachable": UNREACHABLE,
     "bitsage.projections.errors.ProjectionError": REFUSED,
     "bitsage.projections.errors.UnknownModel": BAD_INPUT,
     "bitsage.projections.errors.UnknownTable": BAD_INPUT,

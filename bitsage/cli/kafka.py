@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from bitsage.streams.admin import create_topics
 from bitsage.streams.local_kafka import LocalKafka, Status
 from bitsage.streams.settings import client_settings
 
-from . import flags
+from . import flags, output
 from .context import data_folder
 from .failures import UNREACHABLE
 
@@ -27,11 +25,8 @@ def show(as_json: bool, values: dict[str, Any]) -> None:
     """Print one thing: JSON, or a two-column table."""
     if as_json:
         typer.echo(json.dumps(values))
-        return
-    table = Table(show_header=False, box=None)
-    for key, value in values.items():
-        table.add_row(key.replace("_", " "), "-" if value is None else str(value))
-    Console(soft_wrap=True).print(table)
+    else:
+        output.facts(values)
 
 
 def broker_of(home: Path | None, as_json: bool) -> LocalKafka:
@@ -48,7 +43,7 @@ def _show_status(status: Status, as_json: bool, **more: Any) -> None:
     show(as_json, {"ok": True, **asdict(status), **more} if as_json else asdict(status) | more)
 
 
-@kafka_app.command()
+@kafka_app.command(epilog="Example: sage kafka start")
 def start(home: Home = None, as_json: AsJson = False) -> None:
     """Start the local broker in the background, fetch it the first time, and make the topics."""
     broker = broker_of(home, as_json).start_detached()
@@ -56,14 +51,14 @@ def start(home: Home = None, as_json: AsJson = False) -> None:
     _show_status(broker.status(), as_json, topics_created=len(made))
 
 
-@kafka_app.command()
+@kafka_app.command(epilog="Example: sage kafka stop")
 def stop(home: Home = None, as_json: AsJson = False) -> None:
     """Stop the local broker; its data stay."""
     stopped = broker_of(home, as_json).stop()
     show(as_json, {"ok": True, "stopped": stopped} if as_json else {"stopped": stopped})
 
 
-@kafka_app.command()
+@kafka_app.command(epilog="Example: sage kafka status")
 def status(home: Home = None, as_json: AsJson = False) -> None:
     """Say whether the local broker runs and answers; exit code 3 when it does not."""
     found = broker_of(home, as_json).status()

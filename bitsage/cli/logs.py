@@ -1,15 +1,28 @@
 """What processes say about their work: structlog on standard error, as lines for people or as JSON lines.
 
-Everything bound with `structlog.contextvars` (a node binds `job` and `attempt`) is in every line of that work.
+Everything bound with `structlog.contextvars` (a node binds `job` and `attempt`) is in every line of that work. A line about
+a record or an aggregate names its `subject`; where that is a job, the line has it as `job` too.
 """
 
 import logging
+import re
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+_JOB = re.compile("[0-9a-f]{32}")
+
+
+def _job_named(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    subject = line.get("subject")
+    if isinstance(subject, str) and _JOB.fullmatch(subject):
+        line.setdefault("job", subject)
+    return line
 
 
 class _StandardError:
@@ -29,6 +42,7 @@ def set_up(level: str = "info", form: str = "auto") -> None:
     console = sys.stderr.isatty() if form == "auto" else form == "console"
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _job_named,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

@@ -113,6 +113,22 @@ def serve(name: str, make: Callable[[Log], Node]) -> None:
         logger.info("stopped")
 
 
+def serve_alone(name: str, node: Node) -> None:
+    """Run a node that needs no log until a signal asks it to leave.
+
+    Raises:
+        InputError: a process of this name already runs with this home.
+    """
+    settings = config()
+    logs.set_up(settings.log.level, settings.log.format)
+    stopper = _Stopper()
+    stopper.node = node
+    with _alone(name), _signals(stopper), structlog.contextvars.bound_contextvars(node=name):
+        logger.info("started")
+        node.run()
+        logger.info("stopped")
+
+
 def _reopen(asked: threading.Event, log: Log) -> Log:
     while not asked.wait(_RETRY_S):
         try:

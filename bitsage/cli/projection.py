@@ -35,13 +35,14 @@ def projections_folder() -> Path:
     return data_folder() / "projections"
 
 
-def _authenticate() -> SealCheck | None:
+def authenticate() -> SealCheck | None:
+    """The check of the network that the home folder belongs to; None where there is none."""
     path = data_folder() / "network.json"
     return read_network(path).seal_check() if path.is_file() else None
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
+def bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error; silent where that is no terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -51,14 +52,14 @@ def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def _opened(model: Model, *, offline: bool) -> Iterator[Projection]:
+def opened(model: Model, *, offline: bool) -> Iterator[Projection]:
     """The model, caught up with the log unless `offline`."""
     log = None if offline else open_log()
-    with Projection(model, projections_folder(), _authenticate()) as projection:
+    with Projection(model, projections_folder(), authenticate()) as projection:
         if projection.set_aside is not None:
             print(f"{projection.path.name} was not usable and is now {projection.set_aside.name}", file=sys.stderr)
         if log is not None:
-            with _bar(f"reading the log into {model.name}") as progress:
+            with bar(f"reading the log into {model.name}") as progress:
                 projection.catch_up(log, progress)
         yield projection
 
@@ -75,7 +76,7 @@ def list_models(as_json: AsJson = False, as_csv: AsCsv = False) -> None:
         path = projections_folder() / model.file_name
         records = rows_held = None
         if path.is_file():
-            with Projection(model, projections_folder(), _authenticate()) as projection:
+            with Projection(model, projections_folder(), authenticate()) as projection:
                 records = sum(position.records for position in projection.store.positions().values())
                 rows_held = projection.query(f"select count(*) as n from {model.main}")[0]["n"]
         about = {
@@ -111,11 +112,11 @@ def show(
     output = Output.of(as_json=as_json, as_csv=as_csv)
     chosen, conditions = model_named(model), dict(map(_condition, where or []))
     if at is None:
-        with _opened(chosen, offline=offline) as projection:
+        with opened(chosen, offline=offline) as projection:
             rows = projection.rows(conditions, limit=limit, table=table)
     else:
         bound, log = parse_as_of(at), open_log()
-        with _bar(f"folding {chosen.name}") as bar, as_of(log, chosen, bound, _authenticate(), bar) as past:
+        with bar(f"folding {chosen.name}") as told, as_of(log, chosen, bound, authenticate(), told) as past:
             rows = past.rows(conditions, limit=limit, table=table)
     print_rows(rows, output, kinds=chosen.kinds, brief=chosen.brief if table is None else ())
 
@@ -142,7 +143,7 @@ def query(
     Example: sage projection query jobs "select state, count(*) as n from jobs group by state"
     """
     output = Output.of(as_json=as_json, as_csv=as_csv)
-    with _opened(model_named(model), offline=offline) as projection:
+    with opened(model_named(model), offline=offline) as projection:
         print_rows(projection.query(sql, seconds=seconds, limit=limit), output)
 
 
@@ -153,7 +154,7 @@ def show_hash(model: ModelName, offline: Offline = False, as_json: AsJson = Fals
     Example: sage projection hash balances
     """
     output = Output.of(as_json=as_json, as_csv=as_csv)
-    with _opened(model_named(model), offline=offline) as projection:
+    with opened(model_named(model), offline=offline) as projection:
         state = projection.state()
     ends = ",".join(f"{topic}:{p}:{position.next_offset}" for (topic, p), position in state.positions.items())
     print_rows([{"model": state.model, "version": state.version, "hash": state.hash, "as_of": ends}], output)
@@ -175,7 +176,7 @@ def rebuild_models(
         raise typer.BadParameter("name one model, or give --all")
     chosen = [model_named(model)] if model is not None else list(MODELS)
     log = open_log()
-    with _bar("rebuilding") as progress:
-        states = rebuild(log, projections_folder(), chosen, _authenticate(), progress)
+    with bar("rebuilding") as progress:
+        states = rebuild(log, projections_folder(), chosen, authenticate(), progress)
     rows: Rows = [{"model": s.model, "version": s.version, "hash": s.hash} for s in states.values()]
     print_rows(rows, output)

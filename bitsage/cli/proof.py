@@ -98,6 +98,7 @@ def prove_command(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show first how much device memory the proof takes, stage by stage.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Prove a trace: exit 0 done, 1 the trace does not satisfy the AIR, 2 unreadable input or no such device.
 
@@ -113,7 +114,7 @@ def prove_command(
     try:
         graph, given = Air.from_json(read_file(air)), Params.from_json(read_file(params))
         columns = Trace.from_json(read_file(trace, reader.MAX_DOCUMENT))
-        plan = explain_memory(graph, given, wanted)[0] if explain else None
+        plan = explain_memory(graph, given, wanted, show=not as_json)[0] if explain else None
         proved = prove_with_fallback(
             lambda backend: prove(graph, given, columns, backend=backend, progress=_say_stage),
             wanted=wanted,
@@ -121,10 +122,16 @@ def prove_command(
         )
         write_file(out, encode(proved.result.params, proved.result.proof, form))
     except (ProverError, ProofRefused) as error:
-        stop(REFUSED, f"cannot be proven: {error}")
+        stop(REFUSED, f"cannot be proven: {error}", as_json, reason="cannot_be_proven")
     except ProofUnreadable as error:
-        stop(UNREADABLE, f"unreadable: {error}")
+        stop(UNREADABLE, f"unreadable: {error}", as_json, reason="unreadable")
     typer.echo(f"made on {proved.device} ({proved.mode})", err=True)
+    if as_json:
+        typer.echo(json.dumps(_written(out) | {"device": proved.device, "mode": proved.mode}))
+
+
+def _written(file: Path) -> dict[str, Any]:
+    return {"file": str(file), "bytes": file.stat().st_size}
 
 
 def _say_stage(stage: str, done: int, total: int) -> None:
@@ -140,7 +147,7 @@ def show_command(proof: ProofPath, as_json: AsJson = False) -> None:
     try:
         _, parsed = load(proof)
     except ProofUnreadable as error:
-        stop(UNREADABLE, f"unreadable: {error}")
+        stop(UNREADABLE, f"unreadable: {error}", as_json, reason="unreadable")
     facts = _facts(parsed)
     if as_json:
         typer.echo(json.dumps(facts))
@@ -177,6 +184,7 @@ def convert_command(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Proof or bundle in any form.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Where the other form goes.")],
     to: Annotated[Form, typer.Option("--to", help="Form to write; bundle needs a bundle.")] = Form.json,
+    as_json: AsJson = False,
 ) -> None:
     """Convert a proof between JSON, which the Rust verifier reads, and the compact binary form.
 
@@ -187,7 +195,9 @@ def convert_command(
         params = Params.from_json(bundled) if to is Form.bundle and bundled is not None else None
         write_file(target, encode(params, parsed, to))
     except ProofUnreadable as error:
-        stop(UNREADABLE, f"unreadable: {error}")
+        stop(UNREADABLE, f"unreadable: {error}", as_json, reason="unreadable")
+    if as_json:
+        typer.echo(json.dumps(_written(target) | {"form": to.value}))
 
 
 proof_app.command("export-air")(export_air_command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +37,7 @@ def export_air_command(
     binding: Annotated[
         str, typer.Option(metavar="HEX", help="The 32 bytes that tie a proof to job, worker and attempt.")
     ] = "00" * 32,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write a job's AIR and parameters, and with --trace its columns, for prove, verify and the Rust verifier.
 
@@ -52,9 +54,13 @@ def export_air_command(
         write_json(out, graph.to_json())
         write_json(params, statement.to_json())
     except (ProofUnreadable, ObelyskError) as error:
-        stop(UNREADABLE, f"unreadable: {error}")
+        stop(UNREADABLE, f"unreadable: {error}", as_json, reason="unreadable")
+    bits = statement.config.security_bits
+    if as_json:
+        typer.echo(json.dumps({"air": graph.name, "log_sizes": list(statement.log_sizes), "security_bits": bits}))
+        return
     rows = ", ".join(f"2^{n}" for n in statement.log_sizes)
-    typer.echo(f"{graph.name}: {rows} rows, {statement.config.security_bits} conjectured security bits")
+    typer.echo(f"{graph.name}: {rows} rows, {bits} conjectured security bits")
 
 
 def _request(file: Path | None, size: int | None, seed: int, inputs: list[str]) -> dict[str, Any]:

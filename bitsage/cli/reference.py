@@ -110,10 +110,11 @@ def configuration_page() -> str:
     lines = []
     # Of the defaults alone: neither this machine's file nor its environment belongs into the page.
     for setting in load(environment={"SAGE_CONFIG": ""}, file=Path("/dev/null")).settings():
-        variable = names.get(setting.key) or setting.key.upper().replace("NETWORK.", "SAGE_NETWORK__").replace(
-            ".", "__"
-        )
-        lines.append(f"| `{setting.key}` | {_shown(setting.key, setting.value)} | `{variable}` | {setting.meaning} |")
+        variable = names.get(setting.key, "")
+        if setting.key.startswith("network."):
+            variable = "SAGE_" + setting.key.upper().replace(".", "__")
+        named = f"`{variable}`" if variable else ""
+        lines.append(f"| `{setting.key}` | {_shown(setting.key, setting.value)} | {named} | {setting.meaning} |")
     return _CONFIGURATION_HEAD + "\n".join(lines) + "\n"
 
 
@@ -132,10 +133,12 @@ This page is made from the programs by `python -m bitsage.cli.reference`; a test
 Exit codes are the same everywhere: 0 done, 1 refused by the network's rules (or a check that does not hold), 2 bad input,
 3 the broker or the coordinator does not answer, 70 a defect, 130 interrupted. Every error is one sentence on standard error
 with a stable code in brackets; with `--json` it is also `{"error": {"code": ..., "message": ...}}` on standard output.
-docs/errors.md lists the codes. (`sage proof` answers a refused proof in JSON in its own form:
-`{"accepted": false, "reason": ..., "error": ...}`.)
+docs/errors.md lists the codes. Every command has `--json`, but those that run until they are stopped (`start`, `join`).
+(`sage proof` answers a refused proof in JSON in its own form: `{"accepted": false, "reason": ..., "error": ...}`.)
 
-Standard output is the answer alone: progress, remarks and logs go to standard error.
+Standard output is the answer alone: progress, remarks and logs go to standard error. The processes log a line for each
+thing that happened, as JSON where there is no terminal (`--log-format`); every line about a job has its id as `job`, and the
+coordinator's `decided` lines tell the turning points of a job once they are durable.
 
 Amounts are typed in SAGE (`1000`, `0.5`) and printed in SAGE; in JSON they are base units (10^-18 SAGE) as text.
 """

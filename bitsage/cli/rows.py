@@ -66,6 +66,12 @@ def _title(name: str, kinds: Mapping[str, Kind]) -> str:
 
 
 def _cell(value: Any, kind: Kind | None) -> str:
+    # Texts of events are other people's: no control characters, no markup.
+    return "".join(c if c.isprintable() else "?" for c in readable(value, kind)).replace("[", r"\[")
+
+
+def readable(value: Any, kind: Kind | None) -> str:
+    """A value for people: amounts in SAGE, times in ISO 8601 (UTC), flags as yes and no."""
     if value is None:
         return ""
     if kind is Kind.AMOUNT:
@@ -77,5 +83,4 @@ def _cell(value: Any, kind: Kind | None) -> str:
             return datetime.fromtimestamp(value / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         except (OverflowError, ValueError, OSError):
             return str(value)
-    # Texts of events are other people's: no control characters, no markup.
-    return "".join(c if c.isprintable() else "?" for c in str(value)).replace("[", r"\[")
+    return str(value)

@@ -7,8 +7,11 @@ import typer
 from . import output
 from .context import config, loaded, network, onlooker, open_log, wallet_name
 from .devices import devices
+from .dispute import dispute_app
 from .dlq import dlq_app
-from .failures import REFUSED, Commands
+from .evidence import evidence
+from .failures import EXIT_CODES, REFUSED, Commands
+from .fraud import fraud_app
 from .hidden import amounts, deposit, payment_app, transfer, withdraw
 from .kafka import kafka_app
 from .options import AsJson, Name, job_bytes, root
@@ -21,6 +24,7 @@ app = typer.Typer(
     name="sage",
     cls=Commands,
     help="BitSage: look at the network, its log and its read models, and check them.",
+    epilog=EXIT_CODES,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -34,11 +38,13 @@ for name, child in {
     "topics": topics_app,
     "dlq": dlq_app,
     "projection": projection_app,
+    "fraud": fraud_app,
     "proof": proof_app,
     "vm": vm_app,
     "audit": audit_app,
     "payment": payment_app,
     "account": account_app,
+    "dispute": dispute_app,
 }.items():
     app.add_typer(child, name=name)
 
@@ -160,6 +166,9 @@ def verify_log(
         output.say("the log holds" if verdict.holds else f"the log does not hold: {len(verdict.findings)} findings")
     if not verdict.holds:
         raise typer.Exit(REFUSED)
+
+
+audit_app.command("evidence", epilog="Example: sage audit evidence 0123456789abcdef0123456789abcdef")(evidence)
 
 
 @account_app.command("show", epilog="Example: sage account show worker")

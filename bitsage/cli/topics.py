@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from bitsage.streams.admin import check_topics, create_topics, describe_topics
 from bitsage.streams.settings import ClientSettings
 from bitsage.streams.topics import TOPICS
 
-from . import flags
+from . import flags, output
 from .context import kafka_settings
 from .failures import REFUSED
 from .kafka import AsJson, Home
@@ -45,7 +43,7 @@ def settings_for(bootstrap: str | None, config: Path | None, home: Path | None) 
     return kafka_settings()
 
 
-@topics_app.command()
+@topics_app.command(epilog="Example: sage topics create --replication 3")
 def create(
     bootstrap: Bootstrap = None,
     config: Config = None,
@@ -61,7 +59,7 @@ def create(
         typer.echo(f"{len(made)} made, {len(TOPICS) - len(made)} there already")
 
 
-@topics_app.command()
+@topics_app.command(epilog="Example: sage topics check --json")
 def check(
     bootstrap: Bootstrap = None,
     config: Config = None,
@@ -75,32 +73,30 @@ def check(
         reason = {"reason": "topic_drift"} if drifts else {}
         typer.echo(json.dumps({"ok": not drifts, **reason, "drifts": [asdict(drift) for drift in drifts]}))
     elif drifts:
-        table = Table("topic", "what", "table", "cluster", title="drift")
-        for drift in drifts:
-            table.add_row(drift.topic, drift.what, drift.expected, drift.actual)
-        Console().print(table)
+        lines = [(drift.topic, drift.what, drift.expected, drift.actual) for drift in drifts]
+        output.rows(("topic", "what", "table", "cluster"), lines, title="drift")
     else:
         typer.echo(f"the {len(TOPICS)} topics are as the table says")
     if drifts:
         raise typer.Exit(REFUSED)
 
 
-@topics_app.command()
+@topics_app.command(epilog="Example: sage topics describe")
 def describe(bootstrap: Bootstrap = None, config: Config = None, home: Home = None, as_json: AsJson = False) -> None:
     """List the topics of the network on the cluster, with partitions, replicas and configuration."""
     states = describe_topics(settings_for(bootstrap, config, home))
     if as_json:
         typer.echo(json.dumps({"ok": True, "topics": [asdict(state) for state in states]}))
         return
-    table = Table("topic", "partitions", "replicas", "key", "written by", "retention")
     known = {topic.name: topic for topic in TOPICS.values()}
+    lines = []
     for state in states:
         topic = known.get(state.name)
         kept = state.config.get("retention.ms")
         days = "for ever" if kept == "-1" else f"{int(kept or 0) / 86_400_000:g} d"
         words = (topic.key, topic.written_by) if topic else ("-", "-")
-        table.add_row(state.name, str(state.partitions), str(state.replication), *words, days)
-    Console().print(table)
+        lines.append((state.name, state.partitions, state.replication, *words, days))
+    output.rows(("topic", "partitions", "replicas", "key", "written by", "retention"), lines)
 
 
 __all__ = ["settings_for", "topics_app"]

@@ -1,5 +1,6 @@
 """`sage-validator`: stake, register, verify every proof and vote."""
 
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -7,8 +8,8 @@ import typer
 from bitsage.amounts import in_sage, to_base_units
 
 from . import output
-from .context import client_of, load_key, run_node, wallet_name
-from .failures import Commands
+from .context import client_of, load_key, network, run_node, wallet_name
+from .failures import EXIT_CODES, Commands
 from .options import AsJson, Name, Password, PasswordFile, root
 from .shared import Role, add_balance_command, add_stake_commands, add_wallet_commands, send, show_answers
 
@@ -17,6 +18,7 @@ app = typer.Typer(
     name="sage-validator",
     cls=Commands,
     help="Stake, register, verify every proof yourself, and vote.",
+    epilog=EXIT_CODES,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -70,6 +72,37 @@ def start(name: Name = None, password: Password = None, password_file: PasswordF
     run_node(chosen, ValidatorNode, key)
 
 
+@app.command("serve", epilog="Example: sage-validator serve --port 9440")
+def serve(
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 9440,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="Proofs verified at once.")] = 2,
+    body_timeout: Annotated[
+        float, typer.Option("--body-timeout", min=0.1, max=3600, metavar="SECONDS", help="Time for a request to come.")
+    ] = 15.0,
+    verify_timeout: Annotated[
+        float, typer.Option("--verify-timeout", min=0.1, max=3600, metavar="SECONDS", help="Time for a verification.")
+    ] = 60.0,
+    name: Name = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
+) -> None:
+    """Verify proofs for others over HTTP and sign the verdicts: docs/bridge.md. SIGTERM or Ctrl-C: answer, leave."""
+    from bitsage.nodes.bridge import BridgeLimits, bridge_app
+    from bitsage.nodes.bridge_server import BridgeServer
+
+    from .process import serve_alone
+
+    chosen = wallet_name(name, ROLE.name)
+    key, net = load_key(chosen, password, password_file), network()
+    limits = BridgeLimits(workers=workers, body_timeout_s=body_timeout, verify_timeout_s=verify_timeout)
+    drain = int(body_timeout + verify_timeout) + 1
+    server = BridgeServer(bridge_app(key, net.chain_id, net.parameters, limits), host, port, drain_s=drain)
+    server.bind()
+    output.say(f"listening on {host}:{server.port}")
+    serve_alone(f"{chosen}-bridge", server)
+
+
 @app.command("status", epilog="Example: sage-validator status --json")
 def status(name: Name = None, as_json: AsJson = False) -> None:
     """Show the validator as the network sees it: registration, stake, votes."""
@@ -79,6 +112,8 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
     validator = one_row("workers", "validator", account, table="validators") or {}
     stakes = one_row("stakes", "account", account) or {}
     votes = rows_of("consensus", {"validator": account}, table="votes", limit=1_000_000)
+    judged = rows_of("consensus", {"validator": account}, table="dispute_votes", limit=1_000_000)
+    filed = rows_of("consensus", {"disputer": account}, table="disputes", limit=10_000)
     document = {
         "account": account,
         "registered": bool(validator.get("registered")),
@@ -86,12 +121,16 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
         "stake": str(stakes.get("amount") or "0"),
         "slashed": str(stakes.get("slashed") or "0"),
         "votes": len(votes),
+        "dispute_votes": len(judged),
+        "disputes": dict(Counter(row["outcome"] or "open" for row in filed)),
+        "reputation": validator.get("reputation"),
     }
     if as_json:
         output.emit_json(document)
         return
     amounts = {k: f"{in_sage(int(str(document[k])))} SAGE" for k in ("stake", "slashed")}
-    output.facts(document | amounts)
+    disputes = ", ".join(f"{n} {outcome}" for outcome, n in Counter(row["outcome"] or "open" for row in filed).items())
+    output.facts(document | amounts | {"disputes": disputes or "none"})
 
 
 add_balance_command(app, ROLE)

@@ -47,11 +47,16 @@ def assemble_command(
 
 
 @vm_app.command("disasm", epilog="Example: sage vm disasm sort.bin")
-def disassemble_command(program: ProgramFile) -> None:
+def disassemble_command(program: ProgramFile, as_json: AsJson = False) -> None:
     """Show a program as assembly text."""
     from bitsage.obelysk.vm import disassemble
 
-    for line in disassemble(_program(program)).splitlines():
+    found = _program(program)
+    lines = disassemble(found).splitlines()
+    if as_json:
+        output.emit_json({"instructions": len(found.instructions), "assembly": lines})
+        return
+    for line in lines:
         output.say(line)
 
 

@@ -10,10 +10,10 @@ import typer
 from bitsage.amounts import in_sage, to_base_units
 from bitsage.wallet import parse_address
 
-from . import output
+from . import logs, output
 from .bidding import Clients, JobTypes, LeastTier, MaxCollateral, MinPrice, Slots, bidding_policy
 from .context import client_of, config, load_key, onlooker, run_node, wallet_name
-from .failures import Commands
+from .failures import EXIT_CODES, Commands
 from .options import AsJson, Name, Password, PasswordFile, job_bytes, root
 from .shared import (
     Amount,
@@ -29,6 +29,7 @@ from .shared import (
 
 if TYPE_CHECKING:
     from bitsage.nodes.bidding import BiddingPolicy
+    from bitsage.schemas.events import Benchmark
     from bitsage.wallet import Key
 
 Device = Annotated[
@@ -40,6 +41,7 @@ app = typer.Typer(
     name="sage-worker",
     cls=Commands,
     help="Stake, register, run and prove jobs, and claim what they earned.",
+    epilog=EXIT_CODES,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -134,12 +136,26 @@ def register(
     clients: Clients = None,
     least_tier: LeastTier = None,
     max_collateral: MaxCollateral = None,
+    benchmark: Annotated[
+        bool | None,
+        typer.Option("--benchmark/--no-benchmark", help="Measure the device first and sign what it does."),
+    ] = None,
+    insist: Annotated[
+        bool,
+        typer.Option("--insist", help="Uphold a benchmark that was voided before; 75 % of the stake is at risk."),
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option("--device", help="What is measured, as `sage devices` lists it.")
+    ] = None,
     name: Name = None,
     password: Password = None,
     password_file: PasswordFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Join the network as a worker: tier, bidding policy, and the key that payments are encrypted under."""
+    """Join the network as a worker: tier, bidding policy, and the key that payments are encrypted under.
+
+    With a benchmark the job types' fixed jobs are proven twice and the second run's time is registered: docs/fraud.md.
+    """
     from bitsage.nodes.register import register_worker
     from bitsage.schemas.events import Staked
 
@@ -157,8 +173,40 @@ def register(
         staked = [a.body for a in client.history(("accounts",), client.subject) if isinstance(a.body, Staked)]
         of_stake = staked[-1].tier if staked else "consumer"
         model = gpu_model or _gpu_model(chosen) or tier or of_stake
-        answers = register_worker(client, tier=asked or of_stake, gpu_model=model, policy=policy)
+        wanted = config().benchmark if benchmark is None else benchmark
+        answers = register_worker(
+            client,
+            tier=asked or of_stake,
+            gpu_model=model,
+            policy=policy,
+            benchmarks=_measured(device) if wanted else (),
+            insist=insist,
+        )
         show_answers(answers, as_json, account=client.subject)
+        silence = client.network.parameters.heartbeat_timeout_ms // 1000
+        output.remark(
+            f"jobs may be assigned from now on, and a worker that is silent for {silence} s loses them and is slashed: "
+            "start it with sage-worker start"
+        )
+
+
+def _measured(device: str | None) -> "list[Benchmark]":
+    from bitsage.nodes.benchmark import measure
+    from bitsage.obelysk import JOB_TYPES
+    from bitsage.opencl import choose
+
+    wanted = device or config().device
+    choose(wanted)
+    # A device that fails is a remark, not the answer.
+    logs.set_up(config().log.level, config().log.format)
+    found = []
+    with output.bars() as bars:
+        for one, used in measure(sorted(JOB_TYPES), device=wanted, progress=bars.update):
+            output.remark(
+                f"{one.job_type}: {one.rows} rows in {one.ms} ms on {used}, {one.rows * 1000 // one.ms} rows/s"
+            )
+            found.append(one)
+    return found
 
 
 def _gpu_model(name: str) -> str | None:
@@ -225,6 +273,7 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
         if job["state"] not in ("paid", "approved", "failed", "cancelled", "rejected")
     ]
     verdict = _verdict(account, str(worker.get("tier") or stakes.get("tier") or ""))
+    filed = rows_of("consensus", {"disputer": account}, table="disputes", limit=10_000)
     document = {
         "account": account,
         "registered": bool(worker.get("registered")),
@@ -237,6 +286,9 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
         "slashed": str(stakes.get("slashed") or "0"),
         "verify_stake": verdict,
         "jobs": [{"job_id": job["job_id"], "state": job["state"]} for job in open_jobs],
+        "disputes": [
+            {"job_id": d["job_id"], "attempt": d["attempt"], "outcome": d["outcome"] or "open"} for d in filed
+        ],
     }
     if as_json:
         output.emit_json(document)
@@ -244,7 +296,8 @@ def status(name: Name = None, as_json: AsJson = False) -> None:
     amounts = {k: f"{in_sage(int(str(document[k])))} SAGE" for k in ("stake", "slashed")}
     amounts["verify_stake"] = _verdict_line(verdict)
     jobs = ", ".join(f"{job['job_id']} ({job['state']})" for job in open_jobs) or "none"
-    output.facts(document | amounts | {"jobs": jobs})
+    disputes = ", ".join(f"{d['job_id']} ({d['outcome'] or 'open'})" for d in filed) or "none"
+    output.facts(document | amounts | {"jobs": jobs, "disputes": disputes})
 
 
 def _verdict(account: str, tier: str) -> dict[str, Any]:

@@ -121,7 +121,7 @@ class Cast:
         if problems and sys.exc_info()[0] is None:
             raise problems[0]
 
-    def wait(self, what: str, found: Callable[[Any], bool], seconds: float = 120.0) -> Any:
+    def wait(self, what: str, found: Callable[[Any], bool], seconds: float = 300.0) -> Any:
         """The first event that was seen with `found`.
 
         Raises:

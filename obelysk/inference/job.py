@@ -79,6 +79,10 @@ class InferenceJob(ProvenJob):
             raise JobInputInvalid("images", f"at most {LENGTHS[-1]} images fit into one job")
         return model, digits()[0][first : last + 1]
 
+    def benchmark(self) -> Request:
+        """The first model's answer to the smallest batch that fills a proof."""
+        return {"model": min(self.models()), "digits": f"0-{LENGTHS[0] - 1}"}
+
     def run(self, request: Request) -> Prediction:
         """Logits and classes of the images."""
         model, images = self.inputs(request)

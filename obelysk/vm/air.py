@@ -17,12 +17,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from bitsage.stark import Air, AirBuilder, CheckBuilder, ComponentBuilder, LogSizeOf, PublicValue, Relation
-from bitsage.stark.build import Expr
+from bitsage.stark import Air, AirBuilder, ComponentBuilder, LogSizeOf, LookupSum, PublicValue, Relation, Terms
 from bitsage.stark.graph import Argument, Component
 
 from .chips import bitwise, bytes_table, compare, memory, program_table, storage, tape, words_table
 from .cpu import cpu
+from .isa import MAX_TAPE
 from .micro import MicroOp
 
 PREPROCESSED = ("cpu_last", "cpu_clock", "high_byte", "low_byte", "and_byte", "byte")
@@ -69,36 +69,29 @@ def vm_air(listing: Sequence[MicroOp], rows: int, inputs: int, inputs_read: int,
     statement: list[Argument] = [
         PublicValue("cycles"),
         PublicValue("inputs_read"),
-        *(PublicValue(name, k) for name in ("binding", "program") for k in range(LIMBS)),
+        *_words("binding", LIMBS),
+        *_words("program", LIMBS),
         inputs,
-        *(PublicValue("inputs", k) for k in range(inputs)),
+        *_words("inputs", inputs),
         outputs,
-        *(PublicValue("outputs", k) for k in range(outputs)),
+        *_words("outputs", outputs),
         *(LogSizeOf(k) for k in range(len(COMPONENTS))),
     ]
     air.step("mix_config").step("mix_u32s", *statement).commit(0).commit(1)
     for relation in RELATIONS:
         air.step("draw_relation", names=(relation.name,))
     air.step("mix_claimed_sums").commit(2)
-    check = CheckBuilder()
-    total = _sum(check, [check.claimed(k) for k in range(len(COMPONENTS))])
-    listed = _listing(check, listing, rows)
-    words = _words(check, "inputs", 0, inputs_read) + _words(check, "outputs", 1, outputs)
-    return air.check(check.zero("lookups", total - _sum(check, [*listed, *words]))).build()
+    listed = Terms("Listing", tuple((pc, *op) for pc, op in enumerate(listing)), first=1 + rows - len(listing))
+    read = Terms("Tape", tuple((0, k) for k in range(inputs_read)), "inputs")
+    written = Terms("Tape", tuple((1, k) for k in range(outputs)), "outputs")
+    return air.check(LookupSum("lookups", len(COMPONENTS), (listed, read, written))).build()
 
 
-def _sum(check: CheckBuilder, terms: Sequence[Expr]) -> Expr:
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
+@lru_cache(maxsize=4)
+def _tape(name: str) -> tuple[PublicValue, ...]:
+    return tuple(PublicValue(name, k) for k in range(MAX_TAPE))
 
 
-def _listing(check: CheckBuilder, listing: Sequence[MicroOp], rows: int) -> list[Expr]:
-    terms = [check.inverse(check.combine("Listing", (pc, *op))) for pc, op in enumerate(listing)]
-    terms[0] = terms[0] * (1 + rows - len(listing))
-    return terms
-
-
-def _words(check: CheckBuilder, name: str, kind: int, count: int) -> list[Expr]:
-    return [check.inverse(check.combine("Tape", (kind, k, check.public(name, k)))) for k in range(count)]
+def _words(name: str, count: int) -> tuple[PublicValue, ...]:
+    """Transcript arguments: the first words of a public list."""
+    return _tape(name)[:count]

@@ -68,7 +68,7 @@ class MicroOp(NamedTuple):
     imm: int
 
 
-_SAME = {
+_SAME: dict[int, Kind] = {
     Op.ADD: Kind.ADD,
     Op.SUB: Kind.SUB,
     Op.MUL: Kind.MUL,
@@ -94,11 +94,11 @@ def lower(program: Program) -> tuple[MicroOp, ...]:
 
 def _lower(i: Instruction, pc: int) -> MicroOp:
     d = i.rd or SINK
-    op = Op(i.op)
-    if op is Op.NEG:
+    kind = _SAME.get(i.op)
+    if kind is not None:
+        return MicroOp(kind, d, i.rs1, i.rs2, i.imm)
+    if i.op == Op.NEG:
         return MicroOp(Kind.SUB, d, 0, i.rs1, 0)
-    if op is Op.EQ:
+    if i.op == Op.EQ:
         return MicroOp(Kind.JEQ, d, i.rs1, i.rs2, pc + 1)
-    if op in _SAME:
-        return MicroOp(_SAME[op], d, i.rs1, i.rs2, i.imm)
-    return MicroOp(Kind.ALU, d, i.rs1, i.rs2, Function[op.name])
+    return MicroOp(Kind.ALU, d, i.rs1, i.rs2, Function[Op(i.op).name])

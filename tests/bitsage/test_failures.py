@@ -126,14 +126,14 @@ FAILURES = {
         amount_invalid device_error device_lost device_out_of_memory encoding_invalid foreign_file history_lost
         kafka_setup kernel_refused log_mismatch node_error not_decryptable positions_moved privacy_error
         projection_error proof_invalid query_timeout record_too_large schema_drift schema_error schema_unknown
-        state_divergence stream_error table_invalid too_large topic_drift
+        state_divergence statement_refused stream_error table_invalid too_large topic_drift
     """,
     failures.BAD_INPUT: """
         address_invalid bad_as_of bad_kafka_settings device_unknown duplicate_job_type job_type_failed key_invalid
         keystore_corrupt keystore_exists keystore_missing message_invalid mnemonic_invalid not_configured
         query_refused unknown_column unknown_job_type unknown_model unknown_table wallet_error wrong_password
     """,
-    failures.UNREACHABLE: "answer_timeout broker_unreachable client_lost transaction_aborted",
+    failures.UNREACHABLE: "answer_timeout broker_unreachable client_lost transaction_aborted validators_unreachable",
 }
 EXIT_OF = {code: number for number, codes in FAILURES.items() for code in codes.split()}
 

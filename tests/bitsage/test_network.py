@@ -34,7 +34,11 @@ def test_from_wallet_to_registration(sh, home: Path, network: TestNetwork) -> No
     assert "[not_registered]" in sh("sage-worker start", code=2).stderr
     assert first(sh("sage-worker stake --amount 1000.5 --gpu-tier T4 --json")) == "Staked"
     refused(sh, "sage-worker register --slots 5", "slots_out_of_range")
-    registered = sh("sage-worker register --json").json["events"][0]
+    ran = sh("sage-worker register --json")
+    # It counts as online from here on; who does not start it would wonder why it is slashed.
+    assert "silent for 2 s" in ran.stderr
+    assert "sage-worker start" in ran.stderr
+    registered = ran.json["events"][0]
     assert (registered["body"]["tier"], registered["body"]["gpu_model"]) == ("consumer", "T4")
     assert registered["topic"] == "bitsage.workers"
     refused(sh, "sage-validator register --name worker", "already_worker")
@@ -102,6 +106,9 @@ def test_a_job_from_submission_to_claim_and_audit(sh, network: TestNetwork) -> N
     assert "SAGE" not in watched, "no amount of the job is printed from the log"
     assert [row["state"] for row in sh("sage-coordinator list-jobs --state paid --json").json] == ["paid"]
     assert sh(f"sage-coordinator show-job {job} --json").json["client"].startswith("0x")
+    shown = sh(f"sage-coordinator show-job {job}").stdout
+    assert re.search(r"^max cost +10 SAGE", shown, re.MULTILINE)
+    assert re.search(r"^paid at +20\d\d-\d\d-\d\dT[\d:.]+Z", shown, re.MULTILINE)
     assert job in sh("sage-coordinator list-jobs").stdout
     verdict = sh("sage audit verify --json").json
     assert verdict["holds"], verdict

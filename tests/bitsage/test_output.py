@@ -14,6 +14,7 @@ from bitsage.schemas.events import (
     JobSubmitted,
     PaymentDue,
     ProofGenerated,
+    TokensGranted,
     ValidatorSetChanged,
     VoteCast,
 )
@@ -35,6 +36,18 @@ def test_a_body_as_json() -> None:
     assert document["proof_commitment"] == "04" * 32
     assert json.loads(json.dumps(document)) == document
     assert "amount=8 SAGE" in brief(due)
+
+
+def test_gas_is_no_sage() -> None:
+    assert brief(TokensGranted(amount=20 * SAGE, gas_amount=SAGE)) == "amount=20 SAGE gas_amount=1 gas"
+
+
+def test_log_lines_about_a_job_subject_name_the_job(lines) -> None:
+    logs.set_up("info", "json")
+    structlog.get_logger("x").info("time_over", subject="ab" * 16)
+    structlog.get_logger("x").info("time_over", subject="0x" + "ab" * 32)
+    structlog.get_logger("x").info("refused", subject="ab" * 16, job="of another kind")
+    assert [json.loads(line).get("job") for line in lines()] == ["ab" * 16, None, "of another kind"]
 
 
 def test_a_nested_body_and_a_list_of_accounts() -> None:

@@ -1,11 +1,12 @@
 """The reference pages say what the program does."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
-from bitsage.cli import reference
+from bitsage.cli import failures, reference
 from bitsage.errors import CODES
 from bitsage.schemas.reasons import REASONS
 
@@ -29,6 +30,31 @@ def test_every_command_explains_itself_and_its_options(name: str, command: objec
     assert text, name
     for parameter in command.params:
         assert getattr(parameter, "help", None), (name, parameter.name)
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
+def test_every_command_has_an_example_of_itself_and_json(name: str, command: object) -> None:
+    _, examples = reference._split_examples(reference._text(command), command.epilog)
+    assert examples, name
+    assert all(example.startswith(name) for example in examples)
+    # A process that runs until it is stopped writes a log instead (`--log-format json`).
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert ("--json" in options) == (name.split()[-1] not in ("start", "join") or name == "sage kafka start")
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
+def test_the_example_is_a_command_line_that_is_understood(name: str, command: object) -> None:
+    _, examples = reference._split_examples(reference._text(command), command.epilog)
+    for example in examples:
+        words = shlex.split(example)[len(name.split()) :]
+        command.make_context(name, words, resilient_parsing=False).close()
+
+
+@pytest.mark.parametrize("name", reference.PROGRAMS)
+def test_a_program_says_its_exit_codes(sh, name: str) -> None:
+    said = " ".join(sh(f"{name} --help").stdout.split())
+    assert failures.EXIT_CODES.split(" (")[0] in said
+    assert [str(code) for code in (0, 1, 2, 3, 70, 130)] == re.findall(r"\b\d+\b", failures.EXIT_CODES)
 
 
 @pytest.mark.parametrize("code", [*REASONS, *CODES, *dict(reference.error_codes())])

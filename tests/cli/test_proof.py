@@ -105,6 +105,8 @@ def test_unreadable_files_exit_2(files: Path, name: str) -> None:
         assert result.exit_code == 2, arguments
         assert result.stderr.splitlines()[-1].startswith("unreadable:")
         assert "Traceback" not in result.output
+        told = json.loads(run(*arguments, "--json").stdout)
+        assert (told["accepted"], told["reason"]) == (False, "unreadable")
 
 
 def test_an_oversized_file_is_not_read(files: Path) -> None:
@@ -123,6 +125,8 @@ def test_convert_goes_back_and_forth(files: Path) -> None:
     assert run("convert", files / "bundle.json", files / "d.json", "--to", "bundle").exit_code == 0
     assert run("verify", "--air", GRAPH, files / "d.json").exit_code == 0
     assert run("convert", files / "a.bin", files / "no" / "such").exit_code == 2
+    told = json.loads(run("convert", files / "a.bin", files / "e.json", "--json").stdout)
+    assert told == {"file": str(files / "e.json"), "bytes": (files / "e.json").stat().st_size, "form": "json"}
 
 
 def test_show_lists_the_facts(files: Path) -> None:
@@ -188,8 +192,9 @@ def exported(folder: Path, *more: str | Path) -> tuple[str | Path, ...]:
 
 def test_a_job_is_exported_proven_and_verified_from_its_files(tmp_path: Path) -> None:
     common = exported(tmp_path, "--binding", "ab" * 32)
-    made = run("prove", *common, "--trace", tmp_path / "trace", "--out", tmp_path / "bundle")
+    made = run("prove", *common, "--trace", tmp_path / "trace", "--out", tmp_path / "bundle", "--json")
     assert made.exit_code == 0, made.output
+    assert json.loads(made.stdout)["bytes"] == (tmp_path / "bundle").stat().st_size
     shown = run("verify", *common, tmp_path / "bundle", "--required-bits", "96", "--json")
     assert json.loads(shown.stdout)["claim"] == "given"
     job = get_job_type("matmul")
@@ -216,6 +221,9 @@ def test_a_wrong_column_of_a_job_cannot_be_proven(tmp_path: Path) -> None:
 
 def test_matrices_and_whole_requests_are_exported(tmp_path: Path) -> None:
     exported(tmp_path)
+    words = ("--type", "matmul", "--size", "16", "--out", tmp_path / "air3", "--params", tmp_path / "params3")
+    told = json.loads(run("export-air", *words, "--json").stdout)
+    assert told == {"air": "matmul", "log_sizes": [8], "security_bits": 96}
     a, b = generate_inputs(16, 3)
     for name, matrix in (("a", a), ("b", b)):
         np.save(tmp_path / f"{name}.npy", matrix)

@@ -28,6 +28,8 @@ def test_assemble_disassemble_and_run(capsys: pytest.CaptureFixture[str], tmp_pa
     code, text, _ = sage(capsys, "disasm", file)
     assert code == 0
     (tmp_path / "again.asm").write_text(text)
+    code, out, _ = sage(capsys, "disasm", file, "--json")
+    assert (code, json.loads(out)) == (0, {"instructions": 24, "assembly": text.splitlines()})
     for program in (COLLATZ, file, tmp_path / "again.asm"):
         code, out, _ = sage(capsys, "run", program, "--input", "27", "--json")
         assert (code, json.loads(out)) == (0, {"output": [111, 9232], "cycles": 953, "inputs_read": 1})

@@ -15,7 +15,7 @@ from bitsage.nodes.worker import WorkerNode
 
 
 def spoiled(job: OpenJob, worker: bytes, progress: Progress | None) -> ProofWork:
-    work = prove_attempt(job, worker, progress)
+    work = prove_attempt(job, worker, progress, device=None)
     raw = bytearray(unpack(work.proof, 4 << 20))
     raw[len(raw) // 2] ^= 1
     return dataclasses.replace(work, proof=pack(bytes(raw)), proof_hash=blake3.blake3(bytes(raw)).digest())

@@ -1,16 +1,29 @@
 #!/usr/bin/env bash
 # The ten scenarios as the commands that a person types, every process its own, on a real broker.
 #
-#   tests/e2e/lifecycle.sh            matrices of 64 x 64
-#   SIZE=256 tests/e2e/lifecycle.sh   other sizes
-#   KEEP=1 ...                        leave the data folder (it is named at the end) instead of removing it
+#   tests/e2e/lifecycle.sh                               jobs of type matmul, 64 x 64, and one job of each other type
+#   tests/e2e/lifecycle.sh --type matmul --size 1024     another size
+#   tests/e2e/lifecycle.sh --type vm                     the jobs of all scenes of another type: vm or inference
+#   KEEP=1 ...                                           leave the data folder (it is named at the end)
 #
 # SAGE_BIN names the folder of the commands; else they come from the project's environment.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 bin=${SAGE_BIN:-$root/.venv/bin}
-size=${SIZE:-64}
+kind=matmul size=64
+while [ $# -gt 1 ]; do
+  case $1 in
+    --type) kind=$2 ;;
+    --size) size=$2 ;;
+    *) break ;;
+  esac
+  shift 2
+done
+case $#$kind in
+  0matmul | 0vm | 0inference) ;;
+  *) echo "usage: lifecycle.sh [--type matmul|vm|inference] [--size N]" >&2; exit 2 ;;
+esac
 
 export SAGE_HOME
 SAGE_HOME=$(mktemp -d)
@@ -81,6 +94,15 @@ refused() {
   expect "${1##*/} $2 refused with" "$code $exit" "$(get error.code <<<"$out") $status"
 }
 
+# job_words TYPE: what submit-job is told.
+job_words() {
+  case $1 in
+    matmul) echo "--type matmul --size $size" ;;
+    vm) echo "--type vm --input $SAGE_HOME/program.json" ;;
+    inference) echo "--type inference --images digits:0-15" ;;
+  esac
+}
+
 # until_true SECONDS COMMAND...
 until_true() {
   local deadline=$((SECONDS + $1)); shift
@@ -121,8 +143,10 @@ event Staked "$bin/sage-worker" stake --amount 1000 --gpu-tier T4
 event WorkerRegistered "$bin/sage-worker" register
 start worker "$bin/sage-worker" start
 
-step "5-8 a job of size $size: executed, proven, judged, paid in an encrypted amount"
-"$bin/sage-coordinator" submit-job --type matmul --size "$size" --no-words --wait --json \
+"$bin/sage" vm job "$root/examples/vm/collatz.asm" --input 27 --out "$SAGE_HOME/program.json" --json >/dev/null
+step "5-8 a job ($(job_words "$kind")): executed, proven, judged, paid in an encrypted amount"
+# shellcheck disable=SC2046  # type and options are words of their own
+"$bin/sage-coordinator" submit-job $(job_words "$kind") --no-words --wait --json \
   >"$logs/job.json" 2>>"$logs/commands.log" || fail "the job was not completed: $(cat "$logs/job.json")"
 job=$(get job_id <"$logs/job.json")
 expect "outcome" completed "$(get outcome <"$logs/job.json")"
@@ -150,14 +174,14 @@ expect "the price, read by its client" 10000000000000000000 "$("$bin/sage" payme
 expect "the price, read by nobody" None "$("$bin/sage" payment show "$job" --name validator-1 --json | get price)"
 expect "state" paid "$("$bin/sage-coordinator" show-job "$job" --json | get state)"
 
-step "a program of the vm and pictures of digits, the same way"
-"$bin/sage" vm job "$root/examples/vm/collatz.asm" --input 27 --out "$SAGE_HOME/program.json" --json >/dev/null
-for words in "vm --input $SAGE_HOME/program.json" "inference --images digits:0-15"; do
-  # shellcheck disable=SC2086  # type and options are words of their own
-  "$bin/sage-coordinator" submit-job --type $words --no-words --wait --json >"$logs/job.json" 2>>"$logs/commands.log" ||
+step "jobs of the other types, the same way"
+for other in matmul vm inference; do
+  [ "$other" != "$kind" ] || continue
+  # shellcheck disable=SC2046
+  "$bin/sage-coordinator" submit-job $(job_words "$other") --no-words --wait --json >"$logs/job.json" 2>>"$logs/commands.log" ||
     fail "the job was not completed: $(cat "$logs/job.json")"
   job=$(get job_id <"$logs/job.json")
-  expect "${words%% *}" completed "$(get outcome <"$logs/job.json")"
+  expect "$other" completed "$(get outcome <"$logs/job.json")"
   expect "proof verified by hand" True "$("$bin/sage-coordinator" verify-proof "$job" --json | get valid)"
 done
 expect "claimed" 16000000000000000000 "$("$bin/sage-worker" claim --json | get total)"
@@ -171,19 +195,20 @@ event WorkerRegistered "$bin/sage-worker" register --name cheat
 event WorkerDeparted "$bin/sage-worker" depart
 stop worker
 start cheat "$bin/python" "$here/cheating_worker.py" cheat
-job=$("$bin/sage-coordinator" submit-job --type matmul --size "$size" --json 2>>"$logs/commands.log" | get job_id)
+# shellcheck disable=SC2046
+job=$("$bin/sage-coordinator" submit-job $(job_words "$kind") --json 2>>"$logs/commands.log" | get job_id)
 slashed() {
   local found
   found=$("$bin/sage-worker" status --name cheat --json 2>>"$logs/commands.log" | get slashed) || fail "no status of the cheat"
   [ "$found" = 100000000000000000000 ]
 }
-until_true 60 slashed
+until_true 300 slashed
 # 10 % of 1,000 SAGE.
 expect "stake of the cheat" 900000000000000000000 "$("$bin/sage-worker" status --name cheat --json | get stake)"
 stop cheat
 event WorkerRegistered "$bin/sage-worker" register
 start worker "$bin/sage-worker" start
-expect "the job" completed "$("$bin/sage-coordinator" wait-job "$job" --timeout 120 --json 2>/dev/null | get outcome)"
+expect "the job" completed "$("$bin/sage-coordinator" wait-job "$job" --timeout 600 --json 2>/dev/null | get outcome)"
 expect "its attempts" 2 "$("$bin/sage-coordinator" show-job "$job" --json | get attempt)"
 expect "proof of attempt 1" False "$("$bin/sage-coordinator" verify-proof "$job" --json | get proofs.0.valid)"
 expect "proof of attempt 2" True "$("$bin/sage-coordinator" verify-proof "$job" --json | get proofs.1.valid)"
@@ -201,5 +226,8 @@ for n in 0 1 2 3 4 5; do get "$n.hash" <"$logs/rebuilt.json"; done >"$logs/rebui
 cmp "$logs/live.hashes" "$logs/rebuilt.hashes" || fail "the rebuilt models differ from the live ones"
 for model in balances stakes workers jobs consensus payments; do get "state_hashes.$model" <"$logs/audit.json"; done |
   cmp - "$logs/rebuilt.hashes" || fail "the audit's models differ from the rebuilt ones"
+chosen=$("$bin/sage" devices --json 2>>"$logs/commands.log" | get chosen)
+expect "made all proofs" "$chosen" "$("$bin/sage" projection show jobs --table attempts --json | "$bin/python" -c '
+import json, sys; print(", ".join(sorted({row["backend"] for row in json.load(sys.stdin)})))')"
 expect "dead letters" 0 "$("$bin/sage" dlq list --json | "$bin/python" -c 'import json, sys; print(len(json.load(sys.stdin)))')"
 printf '\nall ten scenarios passed in %s s\n' "$SECONDS"

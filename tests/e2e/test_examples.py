@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from types import ModuleType
 
 import pytest
 
+from bitsage.opencl import choose
 from bitsage.streams.local_kafka import LocalKafka
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -101,3 +103,26 @@ def test_up_takes_up_a_start_that_was_interrupted(environment: dict[str, str], t
         assert json.loads(status.stdout)["registered"], "".join(said)
         joined = [line.strip() for line in said if line.strip().endswith("joins")]
         assert (expected in joined) if expected else not joined
+
+
+@pytest.mark.slow
+@pytest.mark.kafka
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("words", ["--type matmul --size 1024", "--type vm", "--type inference"])
+def test_the_demo_plays_every_job_type_on_the_best_device(words: str, environment: dict[str, str]) -> None:
+    home = environment["SAGE_HOME"]
+    command = [sys.executable, str(EXAMPLES / "demo" / "play.py"), *words.split(), "--home", home]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        out, err = process.communicate(timeout=1100)
+    finally:
+        # The demo's nodes end with it, whatever became of it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, out[-4000:] + err
+    assert ", 0 contradictions" in out
+    best = choose()
+    # The cheat's proof too: a proof that is slashed is made like any other.
+    assert re.findall("backend=(.+) run_ms", out) == ["numpy" if best is None else best.label] * 4

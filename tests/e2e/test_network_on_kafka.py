@@ -32,7 +32,7 @@ def test_a_job_is_proven_judged_and_paid_on_a_real_broker(fresh_topics: LocalKaf
         assert claimed(worker) == 8 * SAGE
     verdict = audit(log, network.network, live=tmp_path / "coordinator" / "projections")
     assert verdict.findings == []
-    assert verdict.counts["state hashes"] == 6
+    assert verdict.counts["state hashes"] == 7
 
 
 @pytest.mark.kafka

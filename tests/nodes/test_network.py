@@ -60,7 +60,7 @@ def test_a_job_is_proven_judged_and_paid_and_the_log_replays(tmp_path: Path) -> 
     verdict = audit(log, network.network, live=tmp_path / "coordinator" / "projections")
     assert verdict.findings == []
     assert verdict.counts["proofs verified again"] == 1
-    assert verdict.counts["state hashes"] == 6
+    assert verdict.counts["state hashes"] == 7
     assert verdict.counts["commands executed again"] > 20
 
 

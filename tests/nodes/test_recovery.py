@@ -2,12 +2,14 @@
 
 import sqlite3
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from testnetwork import TestNetwork, key
 
+from bitsage.nodes.audit import audit
 from bitsage.nodes.cache import StateCache
 from bitsage.nodes.checks import ProductChecks
 from bitsage.nodes.coordinator import run_processors
@@ -17,6 +19,7 @@ from bitsage.nodes.recovery import OUTPUT_TOPICS, Recovery
 from bitsage.nodes.signing import CommandSigner
 from bitsage.processors.kernel import Streams
 from bitsage.schemas.commands import CreateWallet, RequestTokens, StakeTokens
+from bitsage.schemas.events import CommandRejected, WalletCreated
 from bitsage.schemas.parameters import SAGE
 from bitsage.streams.log import Outgoing
 from bitsage.streams.memory_log import InMemoryLog
@@ -81,6 +84,38 @@ def test_the_cache_and_the_log_give_the_same_state(network: TestNetwork) -> None
     assert sum(len(list(cache.streams(p))) for p in range(6)) == 5
     assert recovered(network, cache) == recovered(network)
     assert len(recovered(network)) == 5
+
+
+def test_what_was_folded_at_a_start_is_there_at_the_next_one(network: TestNetwork) -> None:
+    """A coordinator that was killed, or whose cache was deleted, starts twice: nothing may be decided without the past."""
+    for suffix in ("", "-wal", "-shm"):
+        (network.folder / f"state-one.db{suffix}").unlink(missing_ok=True)
+    # It folds five accounts from the log, decides for a sixth, and leaves cleanly.
+    client = network.client(6)
+    client.send(client.subject, CreateWallet())
+    work(network)
+    assert recovered(network, open_cache(network)) == recovered(network)
+    again = network.client(1)
+    again.send(again.subject, CreateWallet())
+    work(network)
+    answered = [a for a in again.history(("accounts",), again.subject) if a.envelope.command == "CreateWallet"]
+    assert [type(a.body) for a in answered] == [WalletCreated, CommandRejected]
+    assert audit(network.log, network.network).findings == []
+
+
+def test_only_what_is_new_is_written_at_a_start(network: TestNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start does not write the whole cache anew."""
+    saved: list[int] = []
+    original = StateCache.save
+
+    def counted(self: StateCache, streams: Iterable[Any], positions: Any) -> None:
+        rows = list(streams)
+        saved.append(len(rows))
+        original(self, rows, positions)
+
+    monkeypatch.setattr(StateCache, "save", counted)
+    recovered(network, open_cache(network))
+    assert saved == [0] * 6
 
 
 def test_a_deleted_a_damaged_and_a_foreign_cache_change_nothing(network: TestNetwork) -> None:

@@ -1,5 +1,6 @@
 """given(events).when(command).then(events), and the small cast that the tests share."""
 
+import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,7 +36,7 @@ class TestChecks:
         return None if job_input.startswith("{") else ("not_json", "the input is not JSON")
 
     def job_rows(self, job_type: str, job_input: str) -> int:
-        return 64
+        return int(json.loads(job_input).get("rows", 64))
 
     def key_proof(self, payment_key: bytes, key_proof: bytes, worker: bytes) -> bool:
         return key_proof == b"knows " + payment_key + worker

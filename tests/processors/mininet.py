@@ -15,11 +15,19 @@ from bitsage.processors.policies import follow_ups
 from bitsage.processors.supply import is_conserved
 from bitsage.schemas.commands import COMMANDS, ChangeValidator, CollectFees, EnqueueJob, OfferCapacity, OwePayment
 from bitsage.schemas.events import (
+    BondForfeited,
+    BondReturned,
     ConsensusReached,
+    DisputeFiled,
+    DisputeOpened,
+    DisputeResolved,
     EscrowReleased,
     JobMatched,
     PaymentDue,
     ProofGenerated,
+    RestitutionClaimed,
+    RestitutionPaid,
+    Slashed,
     TallyOpened,
     ValidatorSetChanged,
     VoteCast,
@@ -48,6 +56,12 @@ class MiniNetwork:
     tallies: dict[tuple[str, int], TallyOpened] = field(default_factory=dict)
     votes: dict[tuple[str, int], dict[bytes, bool]] = field(default_factory=dict)
     decisions: dict[tuple[str, int], ConsensusReached] = field(default_factory=dict)
+    disputes: dict[tuple[str, int, int], DisputeOpened] = field(default_factory=dict)
+    resolved: dict[tuple[str, int, int], DisputeResolved] = field(default_factory=dict)
+    #: what each account lost to the protocol by a slash, and has not been promised back
+    losses: dict[tuple[str, str, bytes, int], int] = field(default_factory=dict)
+    #: filed disputes less settled ones, by account
+    bonds: dict[str, int] = field(default_factory=dict)
 
     def states(self, subject: str) -> States:
         return self.subjects.setdefault(subject, States(subject))
@@ -111,9 +125,14 @@ class MiniNetwork:
         match event:
             case ValidatorSetChanged(validators=validators):
                 self.sets.append(validators)
-            case JobMatched(worker=worker):
-                capacity = self.market.capacities[worker]
+            case JobMatched(job_id=job_id, worker=worker, price=price):
+                capacity, placement = self.market.capacities[worker], self.market.placements[job_id]
                 assert 0 < capacity.load <= capacity.slots
+                asks = dict(zip(capacity.job_types, capacity.asks, strict=False))
+                # A sealed price is 0 here: its worker reads it later and may decline.
+                assert price == 0 or asks.get(placement.job_type, 0) * placement.rows <= price
+                assert price == placement.price
+                assert not placement.collateral or capacity.pledged <= capacity.stake
             case ProofGenerated(attempt=attempt, proof=proof):
                 assert (subject, attempt) not in self.proofs
                 self.proofs[subject, attempt] = proof
@@ -128,8 +147,33 @@ class MiniNetwork:
                 self.check_decision(subject, event)
                 assert (subject, attempt) not in self.decisions, "one decision per attempt"
                 self.decisions[subject, attempt] = event
+            case DisputeOpened(attempt=attempt, round=round_):
+                trial = (subject, attempt, round_)
+                assert trial not in self.disputes
+                assert self.decisions[subject, attempt].outcome == event.decision
+                assert event.disputer not in event.validators
+                assert not {r for s, a, r in self.resolved if (s, a) == trial[:2]} - set(range(1, round_))
+                self.disputes[trial] = event
+            case DisputeResolved(attempt=attempt, round=round_):
+                assert (subject, attempt, round_) not in self.resolved, "one verdict per dispute"
+                self.resolved[subject, attempt, round_] = event
+            case DisputeFiled() | BondReturned() | BondForfeited():
+                self.bonds[subject] = self.bonds.get(subject, 0) + (1 if isinstance(event, DisputeFiled) else -1)
+                assert self.bonds[subject] >= 0, "a bond is settled once"
+            case Slashed(reason=reason, job_id=job_id, attempt=attempt, round=0):
+                self.losses[subject, reason, job_id, attempt] = event.burnt + event.treasury
+            case RestitutionClaimed(reason=reason, job_id=job_id, attempt=attempt):
+                overturned = [r for (s, a, _), r in self.resolved.items() if (s, a) == (job_id.hex(), attempt)]
+                assert any(r.outcome == "overturned" for r in overturned), "no restitution without a verdict"
+                assert self.losses.pop((subject, reason, job_id, attempt)) == event.amount, "no restitution twice"
+            case RestitutionPaid(amount=amount, shortfall=shortfall):
+                assert amount >= 0 <= shortfall
             case EscrowReleased(job_id=job_id, payment_nonce=nonce) | PaymentDue(job_id=job_id, payment_nonce=nonce):
                 assert self.decisions[job_id.hex(), nonce].outcome == "approved", "no payment without approval"
+                if isinstance(event, EscrowReleased):
+                    agreed = self.states(job_id.hex()).state("jobs")
+                    assert event.worker_amount + event.protocol_amount == agreed.cost <= agreed.spec.max_cost
+                    assert event.refund == agreed.spec.max_cost - agreed.cost
 
     def check_decision(self, subject: str, event: ConsensusReached) -> None:
         tally = self.tallies[subject, event.attempt]
@@ -151,8 +195,10 @@ class MiniNetwork:
         for account in accounts:
             assert min(opened(account.private.available), opened(account.private.pending)) >= 0
             amounts = [account.balance, account.stake, *account.escrows.values()]
+            amounts += [bond.amount for bond in account.bonds.values()]
             assert min([*amounts, *(p.amount for p in account.payments.values())]) >= 0
             assert all(unlock.amount > 0 for unlock in account.unlocks)
+        assert self.states(TREASURY).state("accounts").treasury >= 0
         self.check_market()
 
     def hidden(self, accounts: list[Account], waiting: list[CommandBody]) -> int:

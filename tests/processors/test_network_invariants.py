@@ -15,18 +15,23 @@ from bitsage.processors.hidden import (
     transfer_context,
     withdrawal_context,
 )
-from bitsage.processors.model import PaymentContext, account_subject
+from bitsage.processors.model import NETWORK, PaymentContext, account_subject
 from bitsage.processors.serialise import dump, load
 from bitsage.processors.supply import in_flight
 from bitsage.schemas.commands import (
     AbandonJob,
     CancelJob,
+    CastDisputeVote,
     CastVote,
+    CloseDispute,
     CloseTally,
     CreateWallet,
+    DeclineJob,
     DepartValidator,
     DepartWorker,
+    FileDispute,
     PayWorker,
+    RaisePrice,
     RegisterValidator,
     RegisterWorker,
     ReportPresence,
@@ -107,6 +112,10 @@ class Lives(RuleBasedStateMachine):
             key_proof=b"knows " + PAYMENT_KEY + worker,
             job_types=["matmul"],
             slots=slots,
+            # What the second and third worker ask for is met by some jobs only, and late.
+            asks=[i * 10**15] if i in (1, 2) else [],
+            clients=CLIENTS[:1] if i == 3 and slots == 4 else [],
+            max_collateral=100 * i * SAGE,
         )
         self.own(worker, body)
 
@@ -114,6 +123,10 @@ class Lives(RuleBasedStateMachine):
     def submit(self, i: int, units: int, tier: str, p: int) -> None:
         deadline = self.net.now + (60_000 if p % 5 == 0 else DAY_MS)
         wanted = spec(max_cost=5 * units * PAYMENT_UNIT, tier=tier, priority=p % 11, deadline=deadline)
+        if p % 3 == 0:
+            wanted = replace(wanted, min_cost=5 * PAYMENT_UNIT, ramp_ms=45_000, lock_timeout_ms=15_000 * (p % 2))
+        if p % 4 == 0:
+            wanted = replace(wanted, collateral=wanted.max_cost // 2)
         self.own(CLIENTS[i], SubmitJob(spec=wanted))
 
     @rule(i=clients, units=st.integers(0, 10**7), p=pick)
@@ -173,7 +186,14 @@ class Lives(RuleBasedStateMachine):
         if found := self.a_job(p, "assigned", "running"):
             subject, job = found
             body = AbandonJob(attempt=job.attempt, reason="") if abandon == 0 else StartJob(attempt=job.attempt)
+            if abandon in (1, 2):
+                body = DeclineJob(attempt=job.attempt, reason="price")
             self.net.send(subject, body, job.worker)
+
+    @rule()
+    def raise_prices(self) -> None:
+        for job_id, job in list(self.net.market.placements.items()):
+            self.net.send(NETWORK, RaisePrice(job_id=job_id, attempt=job.attempt, price=0))
 
     @rule(p=pick, cheat=st.booleans())
     def prove(self, p: int, cheat: bool) -> None:
@@ -215,6 +235,30 @@ class Lives(RuleBasedStateMachine):
             body = CastVote(attempt=attempt, proof_hash=tally.proof_hash, valid=valid, reason="")
             self.net.send(subject, body, judge)
 
+    @rule(p=pick, i=workers, j=judges)
+    def dispute(self, p: int, i: int, j: int) -> None:
+        if self.net.decisions:
+            decided = list(self.net.decisions)
+            subject, attempt = decided[-1 - p % min(3, len(decided))]
+            who = WORKERS[i] if p % 2 else JUDGES[j]
+            self.own(who, FileDispute(job_id=bytes.fromhex(subject), attempt=attempt))
+            if p % 3:
+                self.net.deliver_all()
+
+    @rule(p=pick)
+    def everybody_judges_anew(self, p: int) -> None:
+        if not self.net.disputes:
+            return
+        (subject, attempt, round_), dispute = list(self.net.disputes.items())[-1 - p % min(3, len(self.net.disputes))]
+        truth = self.net.proofs[subject, attempt] == b"good"
+        for judge in JUDGES[:: -1 if p % 2 else 1]:
+            said = not truth if self.lies(judge) else truth
+            for valid in (said, not said) if p % 5 == 0 and self.lies(judge) else (said,):
+                body = CastDisputeVote(
+                    attempt=attempt, round=round_, proof_hash=dispute.proof_hash, valid=valid, reason=""
+                )
+                self.net.send(subject, body, judge)
+
     @rule(p=pick, n=st.integers(1, 12))
     def deliver(self, p: int, n: int) -> None:
         for step in range(n):
@@ -247,9 +291,11 @@ class Lives(RuleBasedStateMachine):
         for (subject, attempt), tally in self.net.tallies.items():
             if (subject, attempt) not in self.net.decisions:
                 self.net.send(subject, CloseTally(proof_hash=tally.proof_hash))
+        for subject, attempt, round_ in set(self.net.disputes) - set(self.net.resolved):
+            self.net.send(subject, CloseDispute(attempt=attempt, round=round_))
         for subject, job in self.net.jobs():
             if not job.over:
-                for kind in ("attempt", "deadline"):
+                for kind in ("lock", "attempt", "deadline"):
                     self.net.send(subject, TimeoutElapsed(kind=kind, attempt=job.attempt))
 
     @rule(i=workers, online=st.booleans(), silence=st.sampled_from([0, 61_000]))
@@ -330,6 +376,8 @@ class Lives(RuleBasedStateMachine):
             self.timer()
             self.net.deliver_all()
         self.net.check()
+        assert set(self.net.disputes) == set(self.net.resolved), "every dispute comes to an end"
+        assert not any(len(self.net.account(s).bonds) for s in self.net.subjects if s.startswith("0x"))
         assert in_flight(body for queue in self.net.queues.values() for body in queue) == 0
         assert all(job.over for _, job in self.net.jobs()), "every job comes to an end"
         assert not len(self.net.market.placements)
@@ -396,7 +444,7 @@ def test_a_cheat_is_slashed_and_the_job_done_by_another() -> None:
     life.begin(4)
     for i in (0, 1, 3):
         life.own(WORKERS[i], DepartWorker())
-    life.submit(0, 10, "", 1)
+    life.submit(0, 100_000, "", 1)
     life.net.deliver_all()
     life.join(0, 1)
     life.prove(0, True)
@@ -411,3 +459,147 @@ def test_a_cheat_is_slashed_and_the_job_done_by_another() -> None:
     ((_, job),) = life.net.jobs()
     assert (job.status, job.worker, job.attempt) == ("completed", WORKERS[0], 2)
     assert not any(isinstance(event, Rejection) for event in life.net.decisions.values())
+
+
+def a_wrong_decision(good: bool) -> tuple[Lives, str, bytes]:
+    """Three validators, all liars, judge a proof; then seven honest ones join: (network, job, the worker's address)."""
+    life = Lives()
+    life.judges = []
+    for who in (*WORKERS, *JUDGES, *HONEST, *CLIENTS):
+        for body in (CreateWallet(), RequestTokens()):
+            life.own(who, body)
+    life.own(WORKERS[2], StakeTokens(amount=1_500 * SAGE, tier="consumer"))
+    life.join(2, 1)
+    life.submit(0, 10, "", 1)
+    for group in (JUDGES[:3], HONEST):
+        for judge in group:
+            life.own(judge, StakeTokens(amount=11_000 * SAGE, tier=VALIDATOR))
+            life.own(judge, RegisterValidator())
+        life.net.deliver_all()
+        if group is not HONEST:
+            life.prove(0, not good)
+            life.net.deliver_all()
+            (((subject, attempt), tally),) = life.net.tallies.items()
+            for judge in JUDGES[:3]:
+                vote = CastVote(attempt=attempt, proof_hash=tally.proof_hash, valid=not good, reason="")
+                life.net.send(subject, vote, judge)
+            life.net.deliver_all()
+    return life, subject, WORKERS[2]
+
+
+HONEST = [bytes([0x40 + i]) * 32 for i in range(7)]
+
+
+def judged_anew(life: Lives, subject: str, good: bool) -> None:
+    life.net.deliver_all()
+    (((_, attempt, round_), dispute),) = life.net.disputes.items()
+    for judge in HONEST:
+        body = CastDisputeVote(attempt=attempt, round=round_, proof_hash=dispute.proof_hash, valid=good, reason="")
+        life.net.send(subject, body, judge)
+    life.net.deliver_all()
+    life.net.check()
+
+
+def test_a_wrong_rejection_is_reversed_and_not_one_unit_is_made_or_lost() -> None:
+    life, subject, worker = a_wrong_decision(True)
+    me = account_subject(worker)
+    assert life.net.decisions[subject, 1].outcome == "rejected"
+    assert life.net.account(me).stake == 1_350 * SAGE
+    before = life.net.account(me).balance
+    life.own(worker, FileDispute(job_id=bytes.fromhex(subject), attempt=1))
+    assert life.net.account(me).balance == before - 100 * SAGE
+    judged_anew(life, subject, True)
+    assert [r.outcome for r in life.net.resolved.values()] == ["overturned"]
+    # 550 of each liar's 1,100 go to the worker; of its own 150 the reporter keeps 75, and the treasury, which held 30 of
+    # them when it was asked, gives back what it has by then.
+    gained = life.net.account(me).balance - before - 3 * 550 * SAGE
+    assert 30 * SAGE <= gained <= 75 * SAGE
+    assert [life.net.account(account_subject(j)).stake for j in JUDGES[:3]] == [9_900 * SAGE] * 3
+    assert life.net.states(me).state("workers").reputation == 500 - 100 + 30
+    assert life.net.states(account_subject(JUDGES[0])).state("workers").reputation == 450
+    # A second dispute of it is refused, and its bond comes back whole.
+    held = life.net.account(me).balance
+    life.own(worker, FileDispute(job_id=bytes.fromhex(subject), attempt=1))
+    life.net.deliver_all()
+    assert life.net.account(me).balance == held
+    life.net.check()
+
+
+def test_a_wrong_approval_is_reversed_and_the_worker_slashed_though_paid() -> None:
+    life, subject, worker = a_wrong_decision(False)
+    assert life.net.decisions[subject, 1].outcome == "approved"
+    life.own(HONEST[0], FileDispute(job_id=bytes.fromhex(subject), attempt=1))
+    life.net.deliver_all()
+    ((_, dispute),) = life.net.disputes.items()
+    assert HONEST[0] not in dispute.validators
+    # Nine judges, seven must agree: the six honest ones that are left are one too few, and one liar gives in.
+    for judge in (*HONEST[1:], JUDGES[0]):
+        body = CastDisputeVote(attempt=1, round=1, proof_hash=dispute.proof_hash, valid=False, reason="")
+        life.net.send(subject, body, judge)
+    life.net.deliver_all()
+    life.net.check()
+    assert [r.outcome for r in life.net.resolved.values()] == ["overturned"]
+    assert life.net.account(account_subject(worker)).stake == 1_350 * SAGE
+    assert len(life.net.account(account_subject(worker)).payments) == 1, "what is due stays due"
+    assert [life.net.account(account_subject(j)).stake for j in JUDGES[:3]] == [9_900 * SAGE] * 3
+    assert life.net.states(account_subject(HONEST[0])).state("workers").reputation == 530
+
+
+def test_an_upheld_decision_costs_the_bond() -> None:
+    life, subject, worker = a_wrong_decision(True)
+    me = account_subject(worker)
+    before = life.net.account(me).balance
+    life.own(worker, FileDispute(job_id=bytes.fromhex(subject), attempt=1))
+    judged_anew(life, subject, False)
+    assert [r.outcome for r in life.net.resolved.values()] == ["upheld"]
+    assert life.net.account(me).balance == before - 100 * SAGE
+    assert life.net.account(me).stake == 1_350 * SAGE
+    assert life.net.account(account_subject(HONEST[0])).balance == 9_050 * SAGE, "the reporter gets half of the bond"
+
+
+def test_a_validator_that_joins_during_a_tally_is_a_stranger_there_and_one_that_leaves_keeps_its_vote() -> None:
+    life = Lives()
+    life.begin(4)
+    life.submit(0, 10, "", 1)
+    life.net.deliver_all()
+    life.prove(0, False)
+    life.net.deliver_all()
+    (((subject, attempt), tally),) = life.net.tallies.items()
+    newcomer = JUDGES[5]
+    for body in (
+        CreateWallet(),
+        RequestTokens(),
+        StakeTokens(amount=11_000 * SAGE, tier=VALIDATOR),
+        RegisterValidator(),
+    ):
+        life.own(newcomer, body)
+    life.own(JUDGES[0], DepartValidator())
+    life.net.deliver_all()
+    assert life.net.market.validators == (*JUDGES[1:4], newcomer)
+    vote = CastVote(attempt=attempt, proof_hash=tally.proof_hash, valid=True, reason="")
+    (refused,) = life.net.send(subject, vote, newcomer)
+    assert getattr(refused, "reason", "") == "stranger"
+    for judge in JUDGES[:3]:
+        life.net.send(subject, vote, judge)
+    assert life.net.decisions[subject, attempt].outcome == "approved"
+    assert life.net.tallies[subject, attempt].validators == JUDGES[:4]
+
+
+def test_the_set_is_that_of_the_event_that_requests_the_tally_not_of_the_one_that_opens_it() -> None:
+    life = Lives()
+    life.begin(4)
+    life.submit(0, 10, "", 1)
+    life.net.deliver_all()
+    life.prove(0, False)
+    ((subject, _),) = life.net.jobs()
+    # The market handles the request; then the set changes; only then the tally is opened.
+    source = (subject, NETWORK)
+    life.net.send(NETWORK, life.net.queues[source].popleft())
+    life.own(JUDGES[0], DepartValidator())
+    leaving = (account_subject(JUDGES[0]), NETWORK)
+    life.net.send(NETWORK, life.net.queues[leaving].popleft())
+    assert len(life.net.market.validators) == 3
+    life.net.send(subject, life.net.queues[NETWORK, subject].popleft())
+    ((_, tally),) = life.net.tallies.items()
+    assert tally.validators == JUDGES[:4]
+    assert (tally.epoch, life.net.market.epoch) == (4, 5)

@@ -121,6 +121,10 @@ def test_every_price_of_a_ramp_splits_into_whole_payment_units() -> None:
     assert len(set(prices)) == 8
 
 
+def test_a_network_without_steps_has_no_ramps() -> None:
+    assert price_at(Ramp(2 * SAGE, 10 * SAGE, NOW, HOUR), NOW, Parameters(ramp_steps=0)) == 10 * SAGE
+
+
 def test_without_an_offer_the_price_is_the_maximum() -> None:
     scene = market(capacity(A, asks=[per_row(10 * SAGE)]), job(min_cost=0, ramp_ms=0))
     assert matches(scene) == [(J[0], A, 10 * SAGE)]

@@ -174,6 +174,11 @@ def decided(outcome: str, valid: int, invalid: int, needed: int, **changes: Any)
 FOUR = VALIDATORS[:4]
 
 
+def equivocated(validator: bytes, valid: bool) -> VoteRejected:
+    """The refusal that holds the second vote as it was signed."""
+    return replace(refused(validator, "equivocation"), attempt=1, valid=valid, remark="seen")
+
+
 def tally(*votes: bool, validators: list[bytes] = FOUR) -> Scene:
     cast_votes = [cast(v, valid) for v, valid in zip(validators, votes, strict=False)]
     return given(opened(validators), *cast_votes, subject=JOB_SUBJECT)
@@ -264,13 +269,13 @@ def test_a_vote_counts_once() -> None:
 
 
 def test_two_contradictory_votes_are_slashed() -> None:
-    scene = tally(True).when(vote(False), by=FOUR[0]).then(refused(FOUR[0], "equivocation"))
+    scene = tally(True).when(vote(False), by=FOUR[0]).then(equivocated(FOUR[0], False))
     scene.entails(slash(FOUR[0], "equivocation"))
 
 
 def test_contradiction_is_found_after_the_decision_too() -> None:
     scene = tally(True, True).when(vote(True), by=FOUR[2]).when(vote(False), by=FOUR[1], at=NOW + HOUR)
-    scene.then(refused(FOUR[1], "equivocation")).entails(slash(FOUR[1], "equivocation"))
+    scene.then(equivocated(FOUR[1], False)).entails(slash(FOUR[1], "equivocation"))
 
 
 def test_late_votes_do_not_count() -> None:
@@ -293,3 +298,8 @@ def test_a_late_vote_on_the_same_bytes_in_an_earlier_attempt_is_no_vote_in_this_
 def test_a_remark_is_short() -> None:
     long = CastVote(attempt=1, proof_hash=HASH, valid=True, reason="x" * 201)
     tally().when(long, by=FOUR[0]).then(refused(FOUR[0], "malformed"))
+
+
+def test_a_vote_with_a_long_remark_is_no_contradiction_either() -> None:
+    long = CastVote(attempt=1, proof_hash=HASH, valid=False, reason="x" * 201)
+    tally(True).when(long, by=FOUR[0]).then(refused(FOUR[0], "malformed")).entails()

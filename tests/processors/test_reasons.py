@@ -11,7 +11,7 @@ from bitsage.schemas.parameters import Parameters
 ROOM = Path(bitsage.processors.__file__).parent
 CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 #: Functions whose result is a reason code, or (code, sentence).
-SOURCES = {"_refuse", "_refuse_cost", "_refuse_worker"}
+SOURCES = {"_refuse", "_refuse_cost", "_refuse_worker", "refuse_vote", "refuse_benchmarks"}
 
 
 def _texts(node: ast.AST) -> set[str]:

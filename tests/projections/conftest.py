@@ -115,7 +115,7 @@ class HeldLog:
 
 
 def life() -> Chain:
-    """A client, two workers, four validators: a job is paid, one voted down and failed, one refused; an unstake."""
+    """A client, two workers, four validators: a job is paid, one voted down, disputed and failed, one refused; an unstake."""
     chain = Chain()
     client, worker, cheat = name("client"), name("worker"), name("cheat")
     validators = sorted(name(f"validator {i}") for i in range(4))
@@ -150,6 +150,7 @@ def life() -> Chain:
     _paid_job(chain, client, worker, validators)
     _failed_job(chain, client, cheat, validators)
     _hidden_amounts(chain, client, worker)
+    _disputes(chain, cheat, validators)
     chain.event(client, e.JobRejected(job_id=name("poor")[:16], reason="insufficient_funds", details="not enough"))
     chain.event(client, e.CommandRejected(command="ClaimPayment", reason="nothing_due"), topic="accounts")
     chain.event(worker, e.UnstakeRequested(amount=400 * SAGE, unlock_at=1_800_000_000_000))
@@ -334,6 +335,46 @@ def _failed_job(chain: Chain, client: bytes, cheat: bytes, validators: list[byte
     chain.event(cheat, e.WorkerWentOffline(worker=cheat, reason="no_heartbeat"))
     chain.event(job.hex(), e.JobFailed(job_id=job, reason="attempts_exhausted"))
     chain.event(client, e.EscrowRefunded(job_id=job, amount=10 * SAGE, reason="attempts_exhausted"))
+
+
+def _disputes(chain: Chain, cheat: bytes, validators: list[bytes]) -> None:
+    """One that expires, and one that is lost; then a restitution, whatever it may be for."""
+    job, proof = name("cheated job")[:16], name("false proof")
+    at = {"job_id": job, "attempt": 1}
+    for n, (outcome, verdict) in enumerate((("expired", "expired"), ("upheld", "rejected")), 1):
+        chain.event(cheat, e.DisputeFiled(**at, filing=n, bond=100 * SAGE))
+        chain.event("network", e.RetrialRequested(**at, disputer=cheat, epoch=4))
+        opened = e.DisputeOpened(
+            **at, round=n, disputer=cheat, filing=n, decision="rejected", worker=cheat, proof_hash=proof,
+            output_hash=name("output"), validators=validators, epoch=4, threshold=3, expires_at=1_700_009_000_000,
+        )  # fmt: skip
+        chain.event(job.hex(), opened)
+        for index, validator in enumerate(validators if n == 2 else validators[:1]):
+            vote = e.DisputeVoteCast(
+                **at, round=n, proof_hash=proof, validator=validator, valid=not index, reason="" if index else "seen"
+            )
+            chain.event(job.hex(), vote)
+        resolved = e.DisputeResolved(
+            **at, round=n, disputer=cheat, worker=cheat, proof_hash=proof, outcome=outcome, verdict=verdict,
+            votes_valid=1, votes_invalid=3 if n == 2 else 0, threshold=3, contrary=validators[:1] if n == 2 else [],
+            reporter=validators[1] if n == 2 else None,
+        )  # fmt: skip
+        chain.event(job.hex(), resolved)
+    chain.event(cheat, e.BondReturned(**at, amount=100 * SAGE, outcome="expired"))
+    parts = {"burnt": 30 * SAGE, "treasury": 20 * SAGE}
+    lost = e.BondForfeited(**at, amount=100 * SAGE, reporter=validators[1], reporter_amount=50 * SAGE, **parts)
+    chain.event(cheat, lost)
+    chain.event(validators[1], e.RewardGranted(**at, amount=50 * SAGE, slashed=cheat, reason="dispute_lost"))
+    fees = e.FeesDistributed(**at, payer=cheat, source="dispute_lost", amount=50 * SAGE, **parts, stakers=0)
+    chain.event("treasury", fees)
+    chain.event(
+        job.hex(),
+        e.VerdictEnforced(**at, round=2, part=0, contrary=validators[:1], wrong=[], wronged=[], beneficiary=cheat),
+    )
+    change = e.ReputationChanged(**at, before=500, after=450, reason="dispute_lost", failures=0)
+    chain.event(validators[0], change)
+    chain.event("treasury", e.RestitutionPaid(**at, account=cheat, amount=SAGE, shortfall=SAGE, reason="invalid_proof"))
+    chain.event(cheat, e.RestitutionGranted(**at, amount=SAGE, reason="invalid_proof"))
 
 
 def folded(model: str, records: Iterable[Record], *, batch: int = 1000, path: Path | None = None) -> Store:

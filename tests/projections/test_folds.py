@@ -22,8 +22,9 @@ def test_balances_after_a_whole_life(kit, fold) -> None:
     treasury = fold("balances", kit.life().records, "select * from treasury")
     fee = 16 * S // 10
     assert [int(treasury[0][part]) for part in ("burnt", "treasury", "stakers")] == [
-        fee * 70 // 100 + 30 * S,
-        fee * 20 // 100 + 20 * S,
+        # the fee, the slash, the lost bond, less a restitution
+        fee * 70 // 100 + 30 * S + 30 * S,
+        fee * 20 // 100 + 20 * S + 20 * S - S,
         fee * 10 // 100,
     ]
 
@@ -182,6 +183,27 @@ def test_consensus_counts_votes_per_attempt(kit, fold) -> None:
     assert refused == [{"reason": "duplicate_vote"}] * 2
 
 
+def test_disputes_their_votes_and_bonds(kit, fold) -> None:
+    records = kit.life().records
+    rows = fold(
+        "consensus", records, "select round, decision, verdict, outcome, votes_valid, votes_invalid from disputes"
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        (1, "rejected", "expired", "expired", 1, 0),
+        (2, "rejected", "rejected", "upheld", 1, 3),
+    ]
+    assert len(fold("consensus", records, "select * from dispute_votes")) == 5
+    (cheat,) = fold(
+        "balances", records, f"select balance, bonds from accounts where account = '{kit.subject(kit.name('cheat'))}'"
+    )
+    # 1,000 staked; two bonds of 100, one of them back; 1 restored
+    assert cheat == {"balance": str(18_901 * kit.SAGE), "bonds": "0"}
+    loser = min(kit.name(f"validator {i}") for i in range(4))
+    rows = fold("workers", records, f"select reputation from validators where validator = '{kit.subject(loser)}'")
+    assert rows == [{"reputation": 450}]
+    assert fold("workers", records, f"select * from worker_facts where worker = '{kit.subject(loser)}'") == []
+
+
 def test_the_same_proof_judged_in_two_attempts(kit, fold) -> None:
     chain, job, who = kit.Chain(), kit.name("j")[:16], kit.name("w")
     for attempt in (1, 2):
@@ -206,7 +228,7 @@ def test_payments_escrows_and_fees(kit, fold) -> None:
     assert sum(parts) == int(paid["locked"])
     assert (refunded["refunded"], refunded["refund_reason"]) == (refunded["locked"], "attempts_exhausted")
     fees = fold("payments", records, "select source, amount from fees")
-    assert [row["source"] for row in fees] == ["job_fee", "invalid_proof"]
+    assert [row["source"] for row in fees] == ["job_fee", "invalid_proof", "dispute_lost"]
 
 
 def test_amounts_beyond_64_bits_stay_exact(kit, fold) -> None:

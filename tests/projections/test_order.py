@@ -79,7 +79,10 @@ def kit_apply(store, record) -> None:
 def test_the_story_reaches_every_handler_of_every_fold(kit) -> None:
     told = {check(record, None).event.envelope.type for record in kit.life().records}
     untold = {name for model in MODELS for name in model.fold.events} - told
-    assert untold == {"StakeRejected", "ValidatorDeparted", "WorkerReturned", "ProofRefused", "JobCancelled"}
+    assert untold == {"StakeRejected", "ValidatorDeparted", "WorkerReturned", "ProofRefused", "JobCancelled"} | {
+        "RateMeasured",
+        "BenchmarkDoubted",
+    }
 
 
 def _hash(kit, model, records, batch) -> str:

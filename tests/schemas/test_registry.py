@@ -1,28 +1,17 @@
-"""The registry: files agree with dataclasses, fingerprints are unique, every version reads every other."""
+"""The registry: files agree with dataclasses, fingerprints are unique."""
 
 import hashlib
 import json
 from importlib.resources import files
 
 import pytest
-from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
-from avro.schema import parse as avro_parse
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from bitsage.schemas import registry
-from bitsage.schemas.avro import record_schema
 from bitsage.schemas.errors import SchemaDrift, SchemaUnknown
-from bitsage.schemas.events import EVENT_TOPIC, EVENTS, Staked
-from bitsage.schemas.types import EventEnvelope
+from bitsage.schemas.events import EVENT_TOPIC, EVENTS
 
 FOLDER = files("bitsage.schemas")
-
-
-def versions() -> dict[tuple[str, str], list[registry.Schema]]:
-    found: dict[tuple[str, str], list[registry.Schema]] = {}
-    for schema in registry.by_fingerprint().values():
-        found.setdefault((schema.kind, schema.name), []).append(schema)
-    return found
 
 
 def test_every_type_has_a_file_that_agrees_with_its_dataclass() -> None:
@@ -70,29 +59,6 @@ def test_the_fingerprint_travels_little_endian() -> None:
     # Avro specification: the CRC-64-AVRO of "null" is 0x63dd24e7cc258f8a.
     canonical = to_parsing_canonical_form("null")
     assert int.from_bytes(bytes.fromhex(fingerprint(canonical, "CRC-64-AVRO")), "little") == 0x63DD24E7CC258F8A
-
-
-def test_every_version_reads_every_other() -> None:
-    checker = ReaderWriterCompatibilityChecker()
-    for name, known in versions().items():
-        for reader in known:
-            for writer in known:
-                result = checker.get_compatibility(avro_parse(reader.text), avro_parse(writer.text))
-                assert result.compatibility is SchemaCompatibilityType.compatible, (name, result.messages)
-
-
-def test_an_added_field_without_a_default_would_be_noticed() -> None:
-    old = record_schema(Staked, EventEnvelope)
-    new = json.loads(json.dumps(old))
-    new["fields"].append({"name": "memo", "type": "string"})
-    checker = ReaderWriterCompatibilityChecker()
-    verdict = checker.get_compatibility(avro_parse(json.dumps(new)), avro_parse(json.dumps(old)))
-    assert verdict.compatibility is SchemaCompatibilityType.incompatible
-    new["fields"][-1]["default"] = ""
-    verdict = ReaderWriterCompatibilityChecker().get_compatibility(
-        avro_parse(json.dumps(new)), avro_parse(json.dumps(old))
-    )
-    assert verdict.compatibility is SchemaCompatibilityType.compatible
 
 
 def test_every_event_has_one_topic() -> None:

@@ -6,13 +6,14 @@ import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from echo import ACCOUNTS, COMMANDS, DEAD, Echo, Running, send, values, wait
 from rawheaders import produce_raw
 
+from bitsage.streams import kafka_processor
 from bitsage.streams.admin import create_topics
 from bitsage.streams.deadletters import redrive, waiting
 from bitsage.streams.errors import ClientLost, RecordTooLarge
@@ -20,7 +21,7 @@ from bitsage.streams.kafka_log import KafkaLog
 from bitsage.streams.kafka_processor import KafkaProcessor
 from bitsage.streams.kafka_reader import UNREADABLE_HEADERS
 from bitsage.streams.local_kafka import LocalKafka
-from bitsage.streams.log import Outgoing, Place
+from bitsage.streams.log import Outgoing, Place, Record
 from bitsage.streams.seal import HEADER, Sealer
 from bitsage.streams.topics import partition_for
 
@@ -94,6 +95,67 @@ def test_a_second_instance_takes_partitions_over_and_back(log: KafkaLog) -> None
         send_numbered(log, 11, 12)
         wait(lambda: len(values(log)) == 12 * len(KEYS), 60)
     check_numbered(values(log), 12)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first member of a group may be silent for two seconds only."""
+    settings, turn = kafka_processor._member, itertools.count()
+    short = {"session.timeout.ms": 2_000, "heartbeat.interval.ms": 200, "max.poll.interval.ms": 2_000}
+
+    def member(*words: Any) -> dict[str, Any]:
+        return {**settings(*words), **(short if next(turn) == 0 else {})}
+
+    monkeypatch.setattr(kafka_processor, "_member", member)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.timeout(120)
+def test_partitions_that_are_lost_are_not_given_up_cleanly(log: KafkaLog) -> None:
+    """Whoever was silent for too long must not keep its state as that of the log: another may have gone on."""
+    assigned: list[int] = []
+    revoked: list[int] = []
+    client = log.processor("impatient", [COMMANDS], "impatient-0", assigned.extend, revoked.extend)
+    try:
+        with pytest.raises(ClientLost, match="6 partitions were lost"):
+            wait(lambda: client.poll_batch(1, 0.2) == [] and len(assigned) == 6, 30)
+            # Longer than it may be silent; only the next poll hears of it.
+            time.sleep(3)
+            wait(lambda: bool(client.poll_batch(1, 0.2)), 30)
+        assert revoked == []
+    finally:
+        client.close()
+    # A member that joins again while it closes asks for no offsets: a closing consumer waits for them in vain.
+    assert isinstance(client, KafkaProcessor)
+    assigned.clear()
+    client._assigned(None, [TopicPartition(COMMANDS, 0)])  # type: ignore[arg-type]
+    assert (assigned, client._failure) == ([], None)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.timeout(180)
+def test_a_handler_that_takes_too_long_loses_its_partitions_and_folds_them_anew(log: KafkaLog) -> None:
+    class Slow(Echo):
+        slow = True
+        cleanly: ClassVar[list[bool]] = []
+
+        def handle(self, record: Record) -> Sequence[Outgoing]:
+            if self.slow:
+                self.slow = False
+                time.sleep(3)
+            return super().handle(record)
+
+        def revoked(self, partitions: Sequence[int], *, clean: bool) -> None:
+            if partitions:
+                self.cleanly.append(clean)
+            super().revoked(partitions, clean=clean)
+
+    with Running(log, Slow()) as running:
+        send(log, "a", "b")
+        wait(lambda: len(values(log)) == 2, 60)
+    assert running.failure == []
+    assert values(log) == [b"a:1", b"b:2"]
+    assert Slow.cleanly[0] is False
 
 
 def test_the_later_of_two_processes_with_one_name_wins(log: KafkaLog) -> None:

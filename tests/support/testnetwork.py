@@ -82,8 +82,8 @@ class TestNetwork:
             client.stake(stake * SAGE, tier)
         return client
 
-    def validator(self, n: int, **changes: Any) -> Client:
-        client = self.funded(n, 10_000, "validator")
+    def validator(self, n: int, stake: int = 10_000, **changes: Any) -> Client:
+        client = self.funded(n, stake, "validator")
         register_validator(client)
         self.run(ValidatorNode(client, self.folder / f"v{n}", **changes))
         return client

@@ -215,11 +215,11 @@ def test_air_and_parameters_survive_their_json_forms(proven: tuple[tuple[int, ..
     execution = run(program("sort"), SAMPLES["sort"][0])
     statement = statement_of(execution, BINDING)
     air = Air.from_json(json.dumps(statement.air().to_json()))
-    assert air == statement.air()
+    assert air.to_json() == statement.air().to_json()
     params = Params.from_json(json.dumps(statement.params(claimed.sizes, claimed.claimed_sums).to_json()))
     verify(air, params, claimed.proof, required_bits=96)
     known, named = JOB.statement(request("sort"), BINDING)
-    assert known == air
+    assert known.to_json() == air.to_json()
     assert replace(named, claimed_sums=claimed.claimed_sums) == statement.params(claimed.sizes, claimed.claimed_sums)
 
 

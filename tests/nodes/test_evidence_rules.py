@@ -1,0 +1,106 @@
+"""Evidence that rests on events alone: each rule with what bears the slash, and with each part of it missing or wrong."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bitsage.nodes.evidence_rules import RULES, needs
+from bitsage.nodes.network import Network
+from bitsage.processors.model import account_subject
+from bitsage.schemas.events import (
+    JobAssigned,
+    JobFailed,
+    JobReassigned,
+    ReputationChanged,
+    RestitutionClaimed,
+    Slashed,
+    WorkerWentOffline,
+)
+from bitsage.schemas.parameters import DAY_MS, Parameters
+from bitsage.schemas.types import EventBody, EventEnvelope
+
+WORKER, OTHER, JOB = b"\x11" * 32, b"\x12" * 32, b"\x77" * 16
+ACCUSED = account_subject(WORKER)
+AT = 1_800_000_000_000
+NETWORK = Network(chain_id="test", authority="", authority_key="", seal_key="", parameters=Parameters())
+ASSIGNED = JobAssigned(job_id=JOB, attempt=1, worker=WORKER, cost=1, expires_at=AT)
+OVER = JobReassigned(job_id=JOB, worker=WORKER, next_attempt=2, reason="attempt_timeout")
+GONE = JobFailed(job_id=JOB, worker=WORKER, reason="worker_offline")
+OFFLINE = WorkerWentOffline(worker=WORKER, reason="inactivity")
+FAILED = ReputationChanged(before=1, after=0, reason="slash", job_id=JOB, attempt=1, failures=3)
+OUT = WorkerWentOffline(worker=WORKER, reason="repeated_failures")
+
+
+def slash(reason: str, job: bytes = JOB) -> Slashed:
+    return Slashed(
+        amount=10, reason=reason, job_id=job, attempt=1, reporter=bytes(32), reporter_amount=0, burnt=3, treasury=7,
+        remaining=90,
+    )  # fmt: skip
+
+
+def event(body: EventBody, at: int = AT, sequence: int = 1, subject: str = ACCUSED) -> tuple[EventEnvelope, EventBody]:
+    envelope = EventEnvelope(
+        id=bytes(16), type=type(body).__name__, subject=subject, sequence=sequence, previous=bytes(32), at=at,
+        cause=bytes(16), correlation=bytes(16), actor=WORKER, public_key=bytes(32), signature=bytes(64), command="",
+        nonce=0, payload_hash=bytes(32),
+    )  # fmt: skip
+    return envelope, body
+
+
+def wrong(reason: str, *events: Any) -> list[str]:
+    given = [e if isinstance(e, tuple) else event(e) for e in events]
+    return RULES[reason](ACCUSED, slash(reason), given, NETWORK)
+
+
+def test_a_timeout_by_the_clock() -> None:
+    assert wrong("timeout", ASSIGNED, OVER) == []
+    assert wrong("timeout", ASSIGNED, event(OVER, at=AT - 1)) != []
+    assert wrong("timeout", ASSIGNED, replace(OVER, worker=OTHER)) != []
+    assert wrong("timeout", ASSIGNED, replace(OVER, next_attempt=3)) != []
+    assert wrong("timeout", ASSIGNED, replace(OVER, job_id=bytes(16))) != []
+    assert wrong("timeout", ASSIGNED, replace(OVER, reason="abandoned")) != []
+    assert wrong("timeout", replace(ASSIGNED, worker=OTHER), OVER) == ["the attempt was not the accused's"]
+    assert wrong("timeout", replace(ASSIGNED, attempt=2), OVER) == ["the attempt was not the accused's"]
+    assert wrong("timeout", OVER) == ["the attempt was not the accused's"]
+
+
+def test_a_timeout_by_absence() -> None:
+    assert wrong("timeout", ASSIGNED, GONE, OFFLINE) == []
+    assert wrong("timeout", ASSIGNED, GONE) != []
+    assert wrong("timeout", ASSIGNED, GONE, event(OFFLINE, subject=account_subject(OTHER))) != []
+
+
+def test_repeated_failures() -> None:
+    assert wrong("repeated_failures", FAILED, OUT) == []
+    assert wrong("repeated_failures", replace(FAILED, failures=2), OUT) != []
+    assert wrong("repeated_failures", replace(FAILED, attempt=2), OUT) != []
+    assert wrong("repeated_failures", FAILED) != []
+    assert wrong("repeated_failures", FAILED, event(OUT, subject=account_subject(OTHER))) != []
+    assert wrong("repeated_failures", FAILED, OFFLINE) != []
+
+
+def malice(*bodies: Slashed | RestitutionClaimed, step: int = 1) -> list[str]:
+    events = [event(body, at=AT + n * step, sequence=n) for n, body in enumerate(bodies)]
+    return RULES["malicious"](ACCUSED, slash("malicious"), events, NETWORK)
+
+
+def test_malice_counts_as_the_account_does() -> None:
+    five = [slash("invalid_proof", bytes([n]) * 16) for n in range(5)]
+    assert malice(*five, slash("malicious")) == []
+    assert malice(*five[1:], slash("malicious")) != []
+    assert malice(*five[1:], slash("malicious"), five[0]) != [], "what comes later does not count"
+    assert malice(*five, slash("malicious"), step=8 * DAY_MS) != []
+    restored = RestitutionClaimed(amount=1, reason="invalid_proof", job_id=five[0].job_id, attempt=1)
+    assert malice(*five, restored, slash("malicious")) != []
+    earlier = slash("malicious", b"\x55" * 16)
+    assert malice(*five, earlier, slash("malicious")) != [], "a slash for malice ends the run"
+    assert malice(slash("malicious")) != []
+
+
+@pytest.mark.parametrize("reason", ["timeout", "repeated_failures", "malicious"])
+def test_a_case_holds_nothing_of_others(reason: str) -> None:
+    other = account_subject(OTHER)
+    for body in (OFFLINE, OUT, FAILED, slash(reason), slash("invalid_proof")):
+        assert not needs(ACCUSED, slash(reason), other, body)
+    assert needs(ACCUSED, slash(reason), ACCUSED, slash(reason))
