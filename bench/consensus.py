@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from signal import SIGTERM, signal
 from typing import Any
@@ -27,6 +28,7 @@ from bitsage.nodes.network import Network
 from bitsage.nodes.register import register_validator, register_worker
 from bitsage.nodes.validator import ValidatorNode
 from bitsage.nodes.worker import WorkerNode
+from bitsage.privacy import payment_public_key
 from bitsage.schemas.events import ConsensusReached, JobSpec, ProofGenerated, VoteCast
 from bitsage.schemas.parameters import SAGE, Parameters
 from bitsage.streams.admin import create_topics
@@ -43,6 +45,7 @@ NETWORK = Network(
     authority="0x" + AUTHORITY.address.hex(),
     authority_key="0x" + AUTHORITY.public_key.hex(),
     seal_key=seal_key(AUTHORITY.seal_secret).hex(),
+    escrow_key=payment_public_key(AUTHORITY.payment_secret).hex(),
     parameters=Parameters(heartbeat_timeout_ms=600_000),
 )
 
@@ -139,13 +142,15 @@ def verification(folder: str) -> dict[tuple[int, str], float]:
 def measure(log: KafkaLog, bootstrap: str, folder: str) -> list[tuple[str, list[float], list[float]]]:
     processes = [_start("coordinator", bootstrap, folder, 0)]
     try:
-        members = [joined(log, n, 10_000, "validator") for n in range(VALIDATORS)]
+        with ThreadPoolExecutor(8) as pool:
+            judging = [pool.submit(joined, log, n, 10_000, "validator") for n in range(VALIDATORS)]
+            working = [pool.submit(joined, log, 100 + n, 1_000, "consumer") for n in range(2)]
+            paying = pool.submit(joined, log, 200, 0, "")
+        members, workers, client = [f.result() for f in judging], [f.result() for f in working], paying.result()
         for member in members:
             register_validator(member)
-        workers = [joined(log, 100 + n, 1_000, "consumer") for n in range(2)]
         for worker in workers:
             register_worker(worker, tier="consumer", gpu_model="T4", slots=4)
-        client = joined(log, 200, 0, "")
         processes += [_start("validator", bootstrap, folder, n) for n in range(VALIDATORS)]
         processes += [_start("worker", bootstrap, folder, 100 + n) for n in range(2)]
         numbers = {member.key.address: n for n, member in enumerate(members)}

@@ -45,11 +45,12 @@ NETWORK = Network(
 )
 
 
-def serve(bootstrap: str, folder: str, batch: int) -> None:
+def serve(bootstrap: str, folder: str, batch: int, name: str = "bench", protocol: str = "classic") -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    log = KafkaLog({"bootstrap.servers": bootstrap})
-    run_processors(log, NETWORK, AUTHORITY, AUTHORITY.seal_secret, Path(folder), "bench", batch, stop)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    log = KafkaLog({"bootstrap.servers": bootstrap, "group.protocol": protocol})
+    run_processors(log, NETWORK, AUTHORITY, AUTHORITY.seal_secret, Path(folder), name, batch, stop)
 
 
 class Server:
@@ -141,4 +142,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    serve(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:])

@@ -25,6 +25,7 @@ CODES: dict[str, str] = {
     "file_error": "a file or folder cannot be read or written; the sentence names it",
     "not_registered": "the account is not registered in this role; register it first",
     "already_running": "a process of that name already runs with this home; stop it first",
+    "bad_instance": "an instance of a coordinator is a number or a short name; each process has its own",
     "not_the_coordinator": "the wallet is not that of the network's coordinator; name the coordinator's wallet",
     "nothing_available": "the hidden balance has nothing to withdraw; claim what is pending, or deposit",
     "unknown_job": "the log has no such job; check the job id",

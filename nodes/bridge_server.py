@@ -23,7 +23,7 @@ class BridgeServer:
     stop: threading.Event = field(default_factory=threading.Event)
     _socket: socket.socket | None = None
 
-    def bind(self) -> None:
+    def bind(self) -> socket.socket:
         """Take the port.
 
         Raises:
@@ -39,12 +39,11 @@ class BridgeServer:
             raise
         self.port = taken.getsockname()[1]
         self._socket = taken
+        return taken
 
     def run(self) -> None:
         """Serve until `stop` is set."""
-        if self._socket is None:
-            self.bind()
-        assert self._socket is not None
+        listening = self._socket or self.bind()
         config = uvicorn.Config(
             self.app,
             log_config=None,
@@ -60,7 +59,7 @@ class BridgeServer:
         )
         server = uvicorn.Server(config)
         # In a thread uvicorn leaves signals alone: they are the command line's.
-        serving = threading.Thread(target=server.run, kwargs={"sockets": [self._socket]}, name="bridge")
+        serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="bridge")
         serving.start()
         logger.info("bridge_listening", host=self.host, port=self.port)
         try:
@@ -69,4 +68,4 @@ class BridgeServer:
         finally:
             server.should_exit = True
             serving.join()
-            self._socket.close()
+            listening.close()

@@ -4,7 +4,7 @@ A function of the record and of the streams folded before it; the coordinator's 
 audit compares it with what the log holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -14,7 +14,7 @@ from bitsage.processors.model import Command, Rules
 from bitsage.processors.policies import follow_ups
 from bitsage.schemas.events import CommandRejected
 from bitsage.schemas.reasons import REASONS
-from bitsage.schemas.types import CommandBody, EventBody, EventEnvelope
+from bitsage.schemas.types import CommandBody, CommandEnvelope, EventBody, EventEnvelope
 from bitsage.streams.codec import SignedCommand, decode_command, encode_event
 from bitsage.streams.envelope import chain_hash, event_id, follow_up_id, follow_up_nonce
 from bitsage.streams.errors import PermanentFailure, Undecodable
@@ -24,6 +24,10 @@ from bitsage.streams.topics import partition_for
 from .signing import refusal
 
 logger = structlog.get_logger(__name__)
+
+
+#: (envelope, payload hash, chain id) -> why the signature does not count; None: it does
+Refuse = Callable[[CommandEnvelope, bytes, str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +61,15 @@ class Execution:
     follow_ups: tuple[FollowUp, ...]
 
 
-def execute(record: Record, streams: Streams, rules: Rules, chain_id: str) -> Execution:
-    """Decide one record and stage its events in `streams`.
+def execute(record: Record, streams: Streams, rules: Rules, chain_id: str, refuse: Refuse = refusal) -> Execution:
+    """Decide one record and stage its events in `streams`; `refuse` says why a signature does not count.
 
     Raises:
         PermanentFailure: the record is no command of ours or not signed by its actor (not to be parked), or a decider
             failed on it (parked).
     """
     signed = read_command(record)
-    refused = refusal(signed.envelope, signed.payload_hash, chain_id)
+    refused = refuse(signed.envelope, signed.payload_hash, chain_id)
     if refused is not None:
         # An event would be kept for ever, under a subject that somebody without any key has chosen.
         raise PermanentFailure(refused, REASONS[refused], park=False)

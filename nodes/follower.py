@@ -8,6 +8,7 @@ log continues. The file may be deleted: everything is then read from offset zero
 
 import sqlite3
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -27,6 +28,8 @@ from .sqlite_file import open_or_remake
 
 _BATCH = 500
 _REMEMBERED = 20_000
+#: Seconds between two looks at the log after which a follower counts as having been away.
+_STALL_S = 5.0
 #: A file of another layout is filled anew.
 _LAYOUT = "2"
 _SCHEMA = """
@@ -76,9 +79,15 @@ class Follower:
         with closing(self._db.conn):
             positions = self._resume()
             with closing(self._log.reader(positions, follow=True)) as reader:
-                ends = reader.settled_ends()
+                ends, turn = reader.settled_ends(), time.monotonic()
                 while not stop.is_set():
-                    if records := reader.read(_BATCH, 0.2):
+                    records = reader.read(_BATCH, 0.2)
+                    before, turn = turn, time.monotonic()
+                    if turn - before > _STALL_S:
+                        # This process was stopped or very late. What it knows is old: it hears the rest before it acts.
+                        self.caught_up.clear()
+                        ends = reader.settled_ends()
+                    if records:
                         self._batch(records, positions)
                     # An empty read says nothing: the broker may have been slow.
                     if not self.caught_up.is_set() and reader.has_read(ends):

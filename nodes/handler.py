@@ -4,7 +4,7 @@ RFC 6979 signatures and Ed25519 are deterministic, so deciding again after a cra
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -23,13 +23,13 @@ from bitsage.schemas.events import (
 )
 from bitsage.streams.codec import fingerprint_of
 from bitsage.streams.envelope import cloud_event_headers
-from bitsage.streams.log import Log, Outgoing, Record
+from bitsage.streams.log import Log, Outgoing, Place, Record
 from bitsage.streams.seal import HEADER, Sealer
 from bitsage.streams.topics import partition_for, topic_name
 
 from .cache import StateCache
 from .execution import Emitted, FollowUp, execute
-from .recovery import OUTPUT_TOPICS, Recovery
+from .recovery import Recovery
 from .signing import CommandSigner
 
 _SAVE_EVERY_S = 5.0
@@ -39,10 +39,16 @@ logger = structlog.get_logger(__name__)
 
 
 class CoordinatorHandler:
-    """Decides the commands of the partitions assigned to this process."""
+    """Decides the commands of the partitions assigned to this process; `on_change` hears which those are."""
 
     def __init__(
-        self, rules: Rules, signer: CommandSigner, sealer: Sealer, recovery: Recovery, cache: StateCache | None = None
+        self,
+        rules: Rules,
+        signer: CommandSigner,
+        sealer: Sealer,
+        recovery: Recovery,
+        cache: StateCache | None = None,
+        on_change: Callable[[frozenset[int]], None] = lambda _: None,
     ) -> None:
         self._rules = rules
         self._signer = signer
@@ -53,28 +59,34 @@ class CoordinatorHandler:
         self._dirty: set[Key] = set()
         self._saved_at = time.monotonic()
         self._turns: list[Emitted] = []
-        self._log: Log | None = None
         self._partitions: set[int] = set()
+        #: (topic without prefix, partition) -> the offset up to which the committed streams hold that topic. What this
+        #: process knows to have folded or written, never the log's end: another process may have moved that on.
+        self._positions: dict[tuple[str, int], int] = {}
+        self._on_change = on_change
 
     def assigned(self, partitions: Sequence[int], log: Log) -> None:
         """Fold the output of newly assigned partitions."""
-        self._log = log
         for partition in partitions:
             started = time.monotonic()
-            self._recovery.recover(partition, self.streams)
+            self._positions |= self._recovery.recover(partition, self.streams)
             self._partitions.add(partition)
             seconds = round(time.monotonic() - started, 3)
             logger.info("partition_recovered", partition=partition, seconds=seconds)
+        self._on_change(frozenset(self._partitions))
 
     def revoked(self, partitions: Sequence[int], *, clean: bool) -> None:
         """Forget these partitions; keep their state in the cache if it is all that the log holds (`clean`)."""
         self.aborted()
         if clean:
             self.save()
-        self._dirty.clear()
+        self._dirty = {key for key in self._dirty if partition_for(key[1].encode()) not in partitions}
+        self._partitions.difference_update(partitions)
+        # First: others must not do meanwhile what only the new owner may.
+        self._on_change(frozenset(self._partitions))
         for partition in partitions:
-            self._partitions.discard(partition)
             self.streams.drop(partial(_is_in, partition))
+        self._positions = {place: end for place, end in self._positions.items() if place[1] in self._partitions}
 
     def handle(self, record: Record) -> Sequence[Outgoing]:
         """Answer one command.
@@ -82,14 +94,18 @@ class CoordinatorHandler:
         Raises:
             PermanentFailure: the record is no command of ours (not parked), or a decider failed on it (parked).
         """
-        execution = execute(record, self.streams, self._rules, self._signer.chain_id)
+        execution = execute(record, self.streams, self._rules, self._signer.chain_id, self._signer.refusal)
         self._turns += [event for event in execution.events if isinstance(event.body, _TURNS)]
         events = [self._seal(record.partition, event) for event in execution.events]
         return events + [self._sign(follow) for follow in execution.follow_ups]
 
-    def committed(self) -> None:
+    def committed(self, written: Mapping[Place, int]) -> None:
         """The batch is durable."""
         self._dirty.update(self.streams.commit())
+        for (topic, partition), end in written.items():
+            place = (topic.rsplit(".", 1)[1], partition)
+            if place in self._positions:
+                self._positions[place] = end
         for event in self._turns:
             _tell(event)
         self._turns.clear()
@@ -120,18 +136,11 @@ class CoordinatorHandler:
         ).record
 
     def save(self) -> None:
-        """Write changed streams and the log's end to the cache; called between batches only."""
-        if self._cache is None or self._log is None or not self._dirty:
+        """Write changed streams, and how far they hold the log, to the cache; called between batches only."""
+        if self._cache is None or not self._dirty:
             return
-        keys = {(topic_name(topic), partition): 0 for topic in OUTPUT_TOPICS for partition in self._partitions}
-        reader = self._log.reader(keys, follow=False)
-        try:
-            ends = reader.settled_ends()
-        finally:
-            reader.close()
-        positions = {(topic.rsplit(".", 1)[1], partition): end for (topic, partition), end in ends.items()}
         changed = ((partition_for(s.encode()), (t, s), self.streams.get(t, s)) for t, s in self._dirty)
-        self._cache.save(changed, positions)
+        self._cache.save(changed, self._positions)
         self._dirty.clear()
         self._saved_at = time.monotonic()
 

@@ -77,12 +77,15 @@ class OpenJobs:
     def __init__(self) -> None:
         self.jobs: dict[bytes, OpenJob] = {}
         self._over: set[bytes] = set()
+        #: Rises with every event, so that whoever looks for work need not look when nothing has happened.
+        self.version = 0
 
     def fold(self, record: Record, envelope: EventEnvelope, body: EventBody) -> tuple[str, Keep]:
         """Fold one event; a job that is over is forgotten."""
         job_id = getattr(body, "job_id", None)
         if not isinstance(job_id, bytes):
             return envelope.subject, Keep.IGNORE
+        self.version += 1
         group = job_id.hex()
         if isinstance(body, JobCompleted | JobFailed | JobCancelled):
             self.jobs.pop(job_id, None)

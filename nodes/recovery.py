@@ -30,7 +30,7 @@ class Recovery:
     progress: Callable[[str, int, int], None] | None = None
 
     def recover(self, partition: int, streams: Streams) -> dict[tuple[str, int], int]:
-        """Fold partition `partition`; the offsets reached.
+        """Fold partition `partition`; (topic without prefix, partition) -> the offset that it now stands at.
 
         Raises:
             StateDivergence: the log itself has a gap in a subject's sequence.
@@ -83,15 +83,15 @@ class Recovery:
                     self.progress(f"partition {partition}", done, total)
         finally:
             reader.close()
-        self._keep(partition, streams, ends)
-        return ends
+        return self._keep(partition, streams, ends)
 
-    def _keep(self, partition: int, streams: Streams, ends: dict[tuple[str, int], int]) -> None:
+    def _keep(self, partition: int, streams: Streams, ends: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
         """Commit what was folded, and cache it: the next save moves the cache's positions past these events."""
         changed = streams.commit()
+        positions = {(topic, partition): ends[topic_name(topic), partition] for topic in OUTPUT_TOPICS}
         if self.cache is not None:
-            positions = {(topic, partition): ends[topic_name(topic), partition] for topic in OUTPUT_TOPICS}
             self.cache.save(((partition, (t, s), streams.get(t, s)) for t, s in changed), positions)
+        return positions
 
     def fold_record(self, record: Record, streams: Streams) -> bool:
         """Fold one output record; False when it is no event of ours or already folded.

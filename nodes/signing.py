@@ -4,6 +4,7 @@ import dataclasses
 import os
 import threading
 import time
+from collections import OrderedDict
 from pathlib import Path
 
 from bitsage.schemas.types import CommandBody, CommandEnvelope
@@ -32,6 +33,10 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+#: Signatures of its own that a signer remembers: more than the follow-ups that wait for their turn.
+_REMEMBERED = 20_000
+
+
 class CommandSigner:
     """Signs commands of one account on one chain; safe to use from several threads."""
 
@@ -42,6 +47,7 @@ class CommandSigner:
         self._lock = threading.Lock()
         self._last_nonce = 0
         self._kept: Path | None = None
+        self._made: OrderedDict[bytes, tuple[str, str, bytes, int]] = OrderedDict()
 
     def keep_nonces(self, file: Path) -> None:
         """Remember the last nonce in `file`: after a restart nonces rise even if the clock was set back meanwhile."""
@@ -88,6 +94,7 @@ class CommandSigner:
         )
         digest = payload_hash(envelope, body)
         signature = sign_command(self.key, self.chain_id, envelope.type, subject, digest, envelope.nonce)
+        self._remember(signature, (envelope.type, subject, digest, envelope.nonce))
         envelope = dataclasses.replace(envelope, signature=signature)
         key = subject.encode()
         record = Outgoing(
@@ -98,6 +105,23 @@ class CommandSigner:
             cloud_event_headers(envelope, fingerprint_of("commands", envelope.type)),
         )
         return Prepared(envelope, body, record)
+
+    def _remember(self, signature: bytes, signed: tuple[str, str, bytes, int]) -> None:
+        with self._lock:
+            self._made[signature] = signed
+            if len(self._made) > _REMEMBERED:
+                self._made.popitem(last=False)
+
+    def refusal(self, envelope: CommandEnvelope, digest: bytes, chain_id: str) -> str | None:
+        """The same as the function `refusal`, without the arithmetic for what this very signer has signed.
+
+        More than half of what a coordinator decides is its own follow-ups.
+        """
+        signed = (envelope.type, envelope.subject, digest, envelope.nonce)
+        own = (envelope.actor, envelope.public_key, chain_id) == (self.key.address, self.key.public_key, self.chain_id)
+        if own and self._made.get(envelope.signature) == signed:
+            return None
+        return refusal(envelope, digest, chain_id)
 
 
 def refusal(envelope: CommandEnvelope, digest: bytes, chain_id: str) -> str | None:

@@ -28,13 +28,15 @@ from . import __version__
 from .bidding import BiddingPolicy
 from .claims import units_in
 from .client import Client
-from .follower import Follower, Keep
+from .follower import Keep
 from .jobwork import ProofWork, prove_attempt
 from .openjobs import OpenJob, OpenJobs, job_follower
 from .outbox import AGAIN, Outbox
 from .signing import now_ms
 
 logger = structlog.get_logger(__name__)
+#: Seconds between two looks when nothing wakes a worker.
+_LOOK_S = 0.25
 #: (job id hex, stage, done, total)
 Progress = Callable[[str, str, int, int], None]
 #: How long a worker waits for the sealed price of a job before it declines.
@@ -55,6 +57,8 @@ class WorkerNode:
     produce: Callable[[OpenJob, bytes, Progress | None], ProofWork] = prove_attempt
     stop: threading.Event = field(default_factory=threading.Event)
     open_jobs: OpenJobs = field(default_factory=OpenJobs)
+    #: Set when something has happened that this worker should look at.
+    wake: threading.Event = field(default_factory=threading.Event)
     _submitted: set[tuple[bytes, int]] = field(default_factory=set)
     _answered: set[tuple[bytes, int]] = field(default_factory=set)
     _patience: dict[tuple[bytes, int], float] = field(default_factory=dict)
@@ -65,32 +69,57 @@ class WorkerNode:
 
     def run(self) -> None:
         """Work until `stop` is set; a proof that is being made is finished and submitted first."""
-        self.client.signer.keep_nonces(self.folder / "worker.nonce")
         follower = job_follower(self.client, self.folder / "worker.db", self.fold)
         failure: list[BaseException] = []
-        follow = threading.Thread(target=_guard, args=(follower.run, self.stop, failure), name="follow")
-        beat = threading.Thread(target=_guard, args=(self._beat, self.stop, failure), name="heartbeat")
-        lock = threading.Thread(target=_guard, args=(self._lock, self.stop, failure, follower), name="lock")
+        follow = threading.Thread(target=guard, args=(follower.run, self.stop, failure), name="follow")
         follow.start()
-        beat.start()
-        lock.start()
         try:
-            while not self.stop.wait(0.05):
-                self._answer_refusals()
-                if follower.caught_up.is_set() and (job := self._next()) is not None:
-                    self._work(job)
+            self.serve(follower.caught_up, failure)
         finally:
             self.stop.set()
             follow.join()
-            beat.join()
-            lock.join()
         if failure:
             raise failure[0]
+
+    def serve(self, caught_up: threading.Event, failure: list[BaseException]) -> None:
+        """Beat and work until `stop` is set, while somebody else feeds `fold`; acts once `caught_up` is set.
+
+        What ends the heartbeats or the answers to offers goes to `failure`.
+        """
+        self.client.signer.keep_nonces(self.folder / "worker.nonce")
+        beat = threading.Thread(target=guard, args=(self._beat, self.stop, failure), name="heartbeat")
+        lock = threading.Thread(target=guard, args=(self._lock, self.stop, failure, caught_up), name="lock")
+        beat.start()
+        lock.start()
+        seen = -1
+        try:
+            while not self.stop.is_set():
+                # Woken by what concerns it; the time-out is for `stop`, and for what is to be said again later.
+                self.wake.wait(_LOOK_S)
+                self.wake.clear()
+                self._answer_refusals()
+                version = self.open_jobs.version
+                while version != seen and caught_up.is_set() and not self.stop.is_set():
+                    if (job := self._next()) is None:
+                        seen = version
+                    else:
+                        self._work(job)
+                        version = self.open_jobs.version
+        finally:
+            self.stop.set()
+            beat.join()
+            lock.join()
+
+    def hear(self, envelope: EventEnvelope, body: EventBody) -> None:
+        """Note an event if it answers a command of this worker (`fold` does it too)."""
+        self._outbox.hear(envelope, body)
 
     def fold(self, record: Record, envelope: EventEnvelope, body: EventBody) -> tuple[str, Keep]:
         """Fold one event of the job topics (`follower.Fold`); answers to this worker's commands are kept for it."""
         self._outbox.hear(envelope, body)
-        return self.open_jobs.fold(record, envelope, body)
+        found = self.open_jobs.fold(record, envelope, body)
+        self.wake.set()
+        return found
 
     def _answer_refusals(self) -> None:
         """Say again what was refused for its clock or nonce; give up an attempt whose proof is not admitted."""
@@ -108,11 +137,14 @@ class WorkerNode:
             elif isinstance(said, SubmitProof) and reason in _NOT_ADMITTED:
                 self._outbox.send(job_id, AbandonJob(attempt=said.attempt, reason=reason))
 
-    def _lock(self, stop: threading.Event, follower: Follower) -> None:
+    def _lock(self, stop: threading.Event, caught_up: threading.Event) -> None:
         """Answer every offer with a lock time while others are being proven: begin it, or decline it by the policy."""
+        seen = -1
         while not stop.wait(0.05):
-            if not follower.caught_up.is_set():
+            version = self.open_jobs.version
+            if version == seen or not caught_up.is_set():
                 continue
+            seen = version
             for job, attempt in self._mine():
                 name = (job.job_id, attempt.attempt)
                 if not self._has_to_answer(job, attempt) or name in self._answered:
@@ -247,7 +279,8 @@ def _proof_command(attempt: int, work: ProofWork) -> SubmitProof:
     )
 
 
-def _guard(body: Callable[..., None], stop: threading.Event, failure: list[BaseException], *arguments: object) -> None:
+def guard(body: Callable[..., None], stop: threading.Event, failure: list[BaseException], *arguments: object) -> None:
+    """Run a part of a node in its thread; what ends it goes to `failure`, and the node stops."""
     try:
         body(stop, *arguments)
     # A thread that dies must take the process with it, or a worker would look alive and do nothing.

@@ -10,7 +10,7 @@ import contextlib
 from fastecdsa.rust import Point
 
 from .curve import ORDER, POINT_BYTES, decode_point, encode_point, is_identity
-from .dlog import DiscreteLog, decrypt, shared_table
+from .dlog import Table, decrypt, shared_table
 from .elgamal import BALANCE_BITS, Ciphertext, PaymentKey
 from .errors import AmountOutOfRange, EncodingInvalid, NotDecryptable
 from .fixed_base import times_g
@@ -117,7 +117,7 @@ def scaled(ciphertext: bytes, factor: int) -> bytes:
     return Ciphertext.from_bytes(ciphertext, handles).scale(check_factor(factor)).to_bytes()
 
 
-def decrypt_balance(balance: bytes, secret: int, *, hint: int | None = None, table: DiscreteLog | None = None) -> int:
+def decrypt_balance(balance: bytes, secret: int, *, hint: int | None = None, table: Table | None = None) -> int:
     """The units of a balance or of one ciphertext; `hint` is tried first, then 0, then `table` (default: the shared one).
 
     The search goes upwards: within a second up to 2^40 units, minutes near 2^48.

@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import blake3
 import numpy as np
@@ -32,6 +32,17 @@ _MAGIC = b"BSDLOG1\0"
 _HEADER_BYTES = 48
 _BLOCK = 1024
 _LOW = (1 << 64) - 1
+
+
+class Table(Protocol):
+    """What finds small discrete logarithms: a `DiscreteLog`, or a search on a device."""
+
+    def find(self, target: Point, bits: int = PAYMENT_BITS) -> int:
+        """m with m*G = target and 0 <= m < 2^bits.
+
+        Raises:
+            NotDecryptable: there is none.
+        """
 
 
 @dataclass(frozen=True)
@@ -170,7 +181,7 @@ def decrypt(
     ciphertext: Ciphertext,
     *,
     hint: int | None = None,
-    table: DiscreteLog | None = None,
+    table: Table | None = None,
     recipient: int = 0,
     bits: int = PAYMENT_BITS,
 ) -> int:

@@ -6,19 +6,23 @@ of every scalar and point of all the equations, so they are fixed before the num
 every replay.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import blake3
 from fastecdsa.rust import Point
+from gmpy2 import mpz
 
 from .curve import ORDER
 from .fixed_base import times_g, times_h
 from .generators import BASE_G, BASE_H, BASE_U, CAPACITY, FIRST_VECTOR, USUAL, fixed_points
-from .jacobian import Jacobian, add, add_affine, affine
+from .jacobian import ONE, Jacobian, add, add_affine, affine, normalise
 from .multiexp import multiply_add
 
 _WEIGHT_BYTES = 16
+
+Engine = Callable[[Sequence[tuple[int, Point]]], tuple[int, int] | None]
+"""The affine sum of scalar * point, scalars in [0, n), None for infinity: a device's multi-scalar multiplication."""
 
 
 @dataclass(slots=True)
@@ -40,8 +44,8 @@ class Equation:
         return b"".join(parts)
 
 
-def holds(equations: Sequence[Equation]) -> bool:
-    """Whether all of them hold."""
+def holds(equations: Sequence[Equation], engine: Engine | None = None) -> bool:
+    """Whether all of them hold; `engine` adds up the points that are not in `generators`."""
     hasher = blake3.blake3(b"bitsage equations v1")
     hasher.update(len(equations).to_bytes(8, "big"))
     for equation in equations:
@@ -54,7 +58,13 @@ def holds(equations: Sequence[Equation]) -> bool:
         for index, scalar in equation.fixed.items():
             fixed[index] = fixed.get(index, 0) + weight * scalar
         free += [(weight * scalar, point) for scalar, point in equation.free]
-    return sum_of(fixed, free) is None
+    if engine is None:
+        return sum_of(fixed, free) is None
+    # A point that the engine cannot leave out unnoticed: a broken device must not turn nothing into "it holds".
+    mark = times_g(int.from_bytes(hasher.digest(length=_WEIGHT_BYTES), "big") + 1)
+    found = engine([*((scalar % ORDER, point) for scalar, point in free), (1, mark)])
+    total = None if found is None else add(sum_of(fixed), (mpz(found[0]), mpz(found[1]), ONE))
+    return total is not None and normalise([total]) == [affine(mark)]
 
 
 def sum_of(fixed: dict[int, int], free: Sequence[tuple[int, Point]] = ()) -> Jacobian:

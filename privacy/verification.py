@@ -8,13 +8,14 @@ With a batch, a verifying function returns its result before the proof is checke
 `holds` has said True. Whoever wants to know which proof was false checks them one at a time.
 """
 
-from .equations import Equation, holds
+from .equations import Engine, Equation, holds
 
 
 class Batch:
-    """Equations of many proofs, checked as one."""
+    """Equations of many proofs, checked as one; `engine` may be a device's multi-scalar multiplication."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine | None = None) -> None:
+        self._engine = engine
         self._equations: list[Equation] = []
 
     def __len__(self) -> int:
@@ -27,7 +28,7 @@ class Batch:
     def holds(self) -> bool:
         """Whether everything added since the last call holds."""
         equations, self._equations = self._equations, []
-        return holds(equations)
+        return holds(equations, self._engine)
 
 
 def settle(equations: list[Equation] | None, batch: Batch | None) -> bool:

@@ -213,6 +213,15 @@ def wait_for(condition: Callable[[], bool], otherwise: str, seconds: float = 30.
         pause.wait(0.02)
 
 
+def broker_count(settings: Mapping[str, Any]) -> int:
+    """How many brokers the cluster has now.
+
+    Raises:
+        BadSettings, BrokerUnreachable, StreamError: as in `create_topics`.
+    """
+    return _Admin(settings).brokers()
+
+
 def describe_topics(settings: Mapping[str, Any]) -> list[TopicState]:
     """Every topic of the cluster whose name has the prefix, sorted by name.
 
@@ -289,6 +298,7 @@ def require_topics(settings: Mapping[str, Any], replication: int | None = None) 
 __all__ = [
     "Drift",
     "TopicState",
+    "broker_count",
     "check_topics",
     "cluster_id_at",
     "create_topics",

@@ -16,8 +16,8 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
-from .errors import BrokerUnreachable, RecordTooLarge
-from .kafka_processor import KafkaProcessor
+from .errors import BadSettings, BrokerUnreachable, RecordTooLarge
+from .kafka_processor import CLASSIC, CONSUMER, KafkaProcessor
 from .kafka_reader import EARLIEST, KafkaReader, offsets_of, unreachable
 from .kafka_transactions import TransactionalProducer, is_too_large, produce
 from .log import Assigned, Outgoing, Place
@@ -42,10 +42,18 @@ _QUIET: dict[str, Any] = {"log_level": 3, "logger": _LIBRARY_LOG, "error_cb": _n
 
 
 class KafkaLog:
-    """One cluster; `settings` are confluent-kafka's own keys (bootstrap.servers, SASL, TLS)."""
+    """One cluster; `settings` are confluent-kafka's own keys (bootstrap.servers, SASL, TLS).
+
+    Raises:
+        BadSettings: `group.protocol` is neither `classic` nor `consumer` (KIP-848).
+    """
 
     def __init__(self, settings: Mapping[str, Any], *, timeout: float = _TIMEOUT_S) -> None:
-        self._settings = {**_QUIET, **settings}
+        # A member's alone: readers and producers would warn that it is not for them.
+        self._protocol = str(settings.get("group.protocol", CLASSIC)).lower()
+        if self._protocol not in (CLASSIC, CONSUMER):
+            raise BadSettings("group.protocol is 'classic' or 'consumer'")
+        self._settings = {**_QUIET, **{key: value for key, value in settings.items() if key != "group.protocol"}}
         self._timeout = timeout
 
     def check(self) -> None:
@@ -71,7 +79,7 @@ class KafkaLog:
         self, group: str, topics: Sequence[str], transactional_id: str, on_assign: Assigned, on_revoke: Assigned
     ) -> KafkaProcessor:
         """Join `group`."""
-        return KafkaProcessor(self._settings, group, topics, transactional_id, on_assign, on_revoke)
+        return KafkaProcessor(self._settings, group, topics, transactional_id, on_assign, on_revoke, self._protocol)
 
     def send_atomically(self, transactional_id: str, records: Sequence[Outgoing]) -> None:
         """Write records in one transaction."""

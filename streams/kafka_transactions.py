@@ -17,6 +17,12 @@ from .topics import LARGE_RECORD_BYTES
 
 TRANSACTION_SECONDS: Final = 20.0
 OFFSETS_SECONDS: Final = 10.0
+#: After this time the broker ends the transaction of a process that was killed; until then nobody reads past it, and no
+#: other member takes its partitions over. Not less: with 12 s a broker that stalled ended a transaction whose records were
+#: still on their way, and those then stayed open for ever (a client without KIP-890 cannot prevent it).
+TRANSACTION_MS: Final = 30_000
+#: A request is given up long before.
+SOCKET_MS: Final = 20_000
 _TOO_LARGE: Final = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE)
 
 Delivered = Callable[[KafkaError | None, Any], None]
@@ -33,8 +39,8 @@ def transactional_settings(settings: Mapping[str, Any], transactional_id: str) -
         "transactional.id": transactional_id,
         "linger.ms": 0,
         "acks": "all",
-        "socket.timeout.ms": 20_000,
-        "transaction.timeout.ms": 30_000,
+        "socket.timeout.ms": SOCKET_MS,
+        "transaction.timeout.ms": TRANSACTION_MS,
         "message.max.bytes": LARGE_RECORD_BYTES,
         "queue.buffering.max.messages": 500_000,
     }
@@ -83,8 +89,11 @@ class TransactionalProducer:
 
     def commit(
         self, outgoing: Sequence[Outgoing], offsets: Mapping[Place, int] | None = None, member: Any = None
-    ) -> None:
+    ) -> dict[Place, int]:
         """Write `outgoing`, and the offsets of the group of `member` (its consumer_group_metadata).
+
+        Returns:
+            The offset behind the last record in each place that was written to.
 
         Raises:
             RecordTooLarge: nothing was written, and nothing will be with this record in it.
@@ -92,11 +101,12 @@ class TransactionalProducer:
             ClientLost: the outcome is unknown, or another producer took the id over.
         """
         failed: list[tuple[int, KafkaError]] = []
+        written: dict[Place, int] = {}
         try:
             self._producer.begin_transaction()
             self._open = True
             for index, record in enumerate(outgoing):
-                self._write(index, record, failed)
+                self._write(index, record, failed, written)
             # Before the offsets: AddOffsetsToTxn then meets no unfinished AddPartitionsToTxn.
             self._producer.flush(TRANSACTION_SECONDS)
             if failed:
@@ -112,6 +122,7 @@ class TransactionalProducer:
                 raise
             self._abort(error.__cause__, failed)
         self._end()
+        return written
 
     def _send_offsets(self, places: list[TopicPartition], member: Any) -> None:
         """Ask for the offsets, giving up by our own clock: librdkafka's time-out is not kept (its issue 5456)."""
@@ -134,10 +145,16 @@ class TransactionalProducer:
         if failure:
             raise failure[0]
 
-    def _write(self, index: int, record: Outgoing, failed: list[tuple[int, KafkaError]]) -> None:
-        def delivered(error: KafkaError | None, _message: Any) -> None:
+    def _write(
+        self, index: int, record: Outgoing, failed: list[tuple[int, KafkaError]], written: dict[Place, int]
+    ) -> None:
+        place = (record.topic, record.partition)
+
+        def delivered(error: KafkaError | None, message: Any) -> None:
             if error is not None:
                 failed.append((index, error))
+            else:
+                written[place] = max(written.get(place, 0), message.offset() + 1)
 
         try:
             produce(self._producer, record, delivered)

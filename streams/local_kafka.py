@@ -10,6 +10,7 @@ port. A broker that `start` made ends with its process; one that `start_detached
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -23,6 +24,7 @@ from .errors import BrokerUnreachable, KafkaSetupError
 from .local_kafka_config import (
     HOST,
     BrokerState,
+    Seat,
     choose_ports,
     cluster_id_of,
     format_data,
@@ -39,7 +41,7 @@ from .local_kafka_process import dismiss_guard, start_guard, start_mark, termina
 HEAP: Final = "-Xmx512m"
 READY_SECONDS: Final = 90.0
 STOP_SECONDS: Final = 20.0
-_TRIES: Final = 5
+TRIES: Final = 5
 _detached: list[subprocess.Popen[bytes]] = []  # Held, or Python would warn about a child that still runs.
 
 
@@ -56,7 +58,7 @@ class Status:
     folder: str
 
 
-class _PortTakenError(Exception):
+class PortTaken(KafkaSetupError):
     """Another process took a port between our choice and the broker's start."""
 
 
@@ -67,10 +69,15 @@ class LocalKafka:
         folder: where its data and logs lie; made when missing.
         cache: where the jars are kept; None takes `$SAGE_CACHE` or the user's cache folder.
         progress: is told in a sentence what takes long.
+        seat: its place in a cluster of several (`LocalCluster`); it then starts without waiting for an answer, which one
+            broker alone cannot give.
     """
 
-    def __init__(self, folder: Path, *, cache: Path | None = None, progress: Progress | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, cache: Path | None = None, progress: Progress | None = None, seat: Seat | None = None
+    ) -> None:
         self.folder = folder.resolve()
+        self._seat = seat
         self._cache = cache
         self._progress: Progress = progress or (lambda _: None)
         self._process: subprocess.Popen[bytes] | None = None
@@ -128,6 +135,13 @@ class LocalKafka:
         with exclusive(self.folder / "lock"):
             return self._stop()
 
+    def ask_to_stop(self) -> None:
+        """Tell the broker to end, and do not wait for it."""
+        state = read_state(self.folder)
+        if state is not None and state.running(self.folder):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(state.pid, signal.SIGTERM)
+
     def status(self) -> Status:
         """What runs in this folder at this moment."""
         state = read_state(self.folder)
@@ -166,7 +180,7 @@ class LocalKafka:
                 self._progress("stopping a broker that was left over")
                 self._stop()
             self._bury()
-            cluster_id = cluster_id_of(self.folder) or format_data(self.folder, runtime)
+            cluster_id = cluster_id_of(self.folder) or format_data(self.folder, runtime, self._seat)
             write_logging(self.folder)
             self._launch(runtime, cluster_id, last, detached)
         return self
@@ -180,7 +194,7 @@ class LocalKafka:
         self._guard = self._process = self._state = None
 
     def _join(self, state: BrokerState) -> Self:
-        if cluster_id_at(state.bootstrap, 10.0) != state.cluster_id:
+        if self._seat is None and cluster_id_at(state.bootstrap, 10.0) != state.cluster_id:
             raise KafkaSetupError(
                 f"a local broker runs in {self.folder} (pid {state.pid}) but does not answer: stop it"
             )
@@ -188,15 +202,19 @@ class LocalKafka:
         return self
 
     def _launch(self, runtime: Runtime, cluster_id: str, last: BrokerState | None, detached: bool) -> None:
-        for _ in range(_TRIES):
+        if self._seat is not None:
+            write_properties(self.folder, self._seat.own_ports, seat=self._seat)
+            self._run(runtime, self._seat.own_ports, cluster_id, detached)
+            return
+        for _ in range(TRIES):
             ports = choose_ports(last)
             write_properties(self.folder, ports)
             try:
                 self._run(runtime, ports, cluster_id, detached)
-            except _PortTakenError:
+            except PortTaken:
                 continue
             return
-        raise KafkaSetupError(f"no free port was left to the local broker in {_TRIES} tries")
+        raise KafkaSetupError(f"no free port was left to the local broker in {TRIES} tries")
 
     def _run(self, runtime: Runtime, ports: tuple[int, int], cluster_id: str, detached: bool) -> None:
         """One process, up to its first answer."""
@@ -223,6 +241,8 @@ class LocalKafka:
             _detached.append(process)
         else:
             self._process, self._guard = process, start_guard(process.pid, started)
+        if self._seat is not None:
+            return
         try:
             self._wait_ready(process, state)
         except BaseException:
@@ -232,17 +252,29 @@ class LocalKafka:
     def _wait_ready(self, process: subprocess.Popen[bytes], state: BrokerState) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
-            if process.poll() is not None:
-                reason = self._last_words()
-                if "Address already in use" in reason:
-                    raise _PortTakenError
-                raise KafkaSetupError(f"the local broker ended while starting (see {self.folder}): {reason[-300:]}")
+            self.check_alive(process)
             with contextlib.suppress(OSError, BrokerUnreachable), socket.create_connection((HOST, state.port), 0.2):
                 settings = {"bootstrap.servers": state.bootstrap}
                 if cluster_id_at(state.bootstrap, 5.0) == state.cluster_id and serves_all(settings):
                     return
             time.sleep(0.05)
         raise KafkaSetupError(f"the local broker did not answer within {READY_SECONDS:.0f} s (see {self.folder})")
+
+    def check_alive(self, process: subprocess.Popen[bytes] | None = None) -> None:
+        """Insist that the process that was started here still runs.
+
+        Raises:
+            PortTaken: it ended because another process has one of its ports.
+            KafkaSetupError: it ended for another reason.
+        """
+        state = self._state
+        ended = process.poll() is not None if process is not None else state and not state.running(self.folder)
+        if not ended:
+            return
+        reason = self._last_words()
+        if "Address already in use" in reason:
+            raise PortTaken(f"another process took a port of the local broker in {self.folder}")
+        raise KafkaSetupError(f"the local broker ended while starting (see {self.folder}): {reason[-300:]}")
 
     def _last_words(self) -> str:
         """The end of what this start of the broker said."""
@@ -288,4 +320,4 @@ class LocalKafka:
         write_state(self.folder, replace(state, archive=""))
 
 
-__all__ = ["HEAP", "READY_SECONDS", "STOP_SECONDS", "LocalKafka", "Status"]
+__all__ = ["HEAP", "READY_SECONDS", "STOP_SECONDS", "LocalKafka", "PortTaken", "Status"]

@@ -40,15 +40,51 @@ share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+group.consumer.min.session.timeout.ms=1000
+group.consumer.session.timeout.ms=6000
+group.consumer.min.heartbeat.interval.ms=500
+group.consumer.heartbeat.interval.ms=1000
 transaction.max.timeout.ms={TRANSACTION_MAX_MS}
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 auto.create.topics.enable=false
-broker.session.timeout.ms=3000
+broker.session.timeout.ms=9000
 broker.heartbeat.interval.ms=500
 message.max.bytes={LARGE_RECORD_BYTES}
 replica.fetch.max.bytes={LARGE_RECORD_BYTES}
 """
 _FORMAT_SECONDS: Final = 120
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A broker's place in a cluster of several: its number from 1, and the ports of all, (clients', controllers') by number."""
+
+    node: int
+    cluster_id: str
+    ports: tuple[tuple[int, int], ...]
+
+    @property
+    def own_ports(self) -> tuple[int, int]:
+        """Where this broker listens."""
+        return self.ports[self.node - 1]
+
+    def settings(self, text: str) -> str:
+        """The settings of a single broker, changed to those of this one: every topic on three, writes on two of them."""
+        replicas = min(3, len(self.ports))
+        voters = ",".join(f"{n}@{HOST}:{port}" for n, (_, port) in enumerate(self.ports, 1))
+        changes = {"node.id": str(self.node), "controller.quorum.voters": voters}
+        lines = []
+        for line in text.splitlines():
+            name, _, value = line.partition("=")
+            if name.endswith("replication.factor"):
+                value = str(replicas)
+            elif name.endswith("min.isr"):
+                value = str(min(2, replicas))
+            lines.append(f"{name}={changes.get(name, value)}")
+        lines += [f"default.replication.factor={replicas}", f"min.insync.replicas={min(2, replicas)}"]
+        # Several Javas share the machine's cores: one that is late is not to be taken for dead at once.
+        lines += ["controller.quorum.fetch.timeout.ms=6000", "controller.quorum.election.timeout.ms=3000"]
+        return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True)
@@ -125,14 +161,20 @@ def choose_ports(last: BrokerState | None) -> tuple[int, int]:
         return first.getsockname()[1], second.getsockname()[1]
 
 
-def write_properties(folder: Path, ports: tuple[int, int], data: str = "data", name: str = "server.properties") -> None:
+def write_properties(
+    folder: Path,
+    ports: tuple[int, int],
+    data: str = "data",
+    name: str = "server.properties",
+    seat: Seat | None = None,
+) -> None:
     """Write the broker's settings; `data` is relative to the folder, which is the broker's working folder."""
     text = (
         _SETTINGS.replace("CPORT", str(ports[1]))
         .replace("PORT", str(ports[0]))
         .replace("log.dirs=DATA", f"log.dirs={data}")
     )
-    (folder / name).write_text(text, encoding="utf-8")
+    (folder / name).write_text(text if seat is None else seat.settings(text), encoding="utf-8")
 
 
 def write_logging(folder: Path) -> None:
@@ -167,7 +209,7 @@ def java_words(runtime: Runtime) -> list[str]:
     ]  # fmt: skip
 
 
-def format_data(folder: Path, runtime: Runtime) -> str:
+def format_data(folder: Path, runtime: Runtime, seat: Seat | None = None) -> str:
     """Format a new data folder by Kafka's own StorageTool and return its cluster id.
 
     The tool works in a neighbour that is renamed when it is whole, so that a crash leaves nothing half formatted.
@@ -175,8 +217,9 @@ def format_data(folder: Path, runtime: Runtime) -> str:
     Raises:
         KafkaSetupError: the tool failed.
     """
-    cluster_id, scratch = new_cluster_id(), f"data.{secrets.token_hex(4)}"
-    write_properties(folder, (9092, 9093), data=scratch, name="format.properties")
+    cluster_id = new_cluster_id() if seat is None else seat.cluster_id
+    scratch, ports = f"data.{secrets.token_hex(4)}", (9092, 9093) if seat is None else seat.own_ports
+    write_properties(folder, ports, data=scratch, name="format.properties", seat=seat)
     words = ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", "format.properties"]
     command = java_words(runtime)
     command.insert(1, "-XX:TieredStopAtLevel=1")
@@ -198,6 +241,7 @@ def format_data(folder: Path, runtime: Runtime) -> str:
 __all__ = [
     "HOST",
     "BrokerState",
+    "Seat",
     "choose_ports",
     "cluster_id_of",
     "format_data",

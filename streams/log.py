@@ -102,7 +102,7 @@ class Reader(Protocol):
         """Whether `read` has returned everything below these ends that it ever will."""
 
     def settled_ends(self) -> dict[Place, int]:
-        """The end of each partition once no transaction is open in it (waits for that)."""
+        """The end of each partition once no transaction is open in it of those open now (waits for that)."""
 
     def close(self) -> None:
         """Give the connection back."""
@@ -119,8 +119,8 @@ class ProcessorClient(Protocol):
             ClientLost: the member is fenced or the connection is lost for good.
         """
 
-    def commit(self, outgoing: Sequence[Outgoing], offsets: Mapping[Place, int]) -> None:
-        """Write `outgoing` and the group's next offsets in one transaction.
+    def commit(self, outgoing: Sequence[Outgoing], offsets: Mapping[Place, int]) -> dict[Place, int]:
+        """Write `outgoing` and the group's next offsets in one transaction; the offset behind the last record of each place.
 
         Raises:
             TransactionAborted: nothing was written; `rewind` and try again.

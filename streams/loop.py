@@ -6,7 +6,7 @@ stranger writes and nothing that a broker does ends it; only lost history does, 
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -40,8 +40,8 @@ class Handler(Protocol):
             PermanentFailure: it can never be handled.
         """
 
-    def committed(self) -> None:
-        """The batch is durable."""
+    def committed(self, written: Mapping[Place, int]) -> None:
+        """The batch is durable; `written`: the offset behind its last record in each partition that it wrote to."""
 
     def aborted(self) -> None:
         """The batch left no trace."""
@@ -137,7 +137,7 @@ class Loop:
             self._parked.refresh(records)
             answers = self._answer(records)
             try:
-                client.commit(answers.outgoing, answers.offsets)
+                written = client.commit(answers.outgoing, answers.offsets)
             except (TransactionAborted, RecordTooLarge) as error:
                 logger.warning("transaction_aborted", error=str(error), records=len(records))
                 if isinstance(error, RecordTooLarge):
@@ -150,7 +150,7 @@ class Loop:
             self._failures = 0
             self._unanswerable.clear()
             self._parked.committed()
-            self._handler.committed()
+            self._handler.committed(written)
 
     def _answer(self, records: Sequence[Record]) -> _Answers:
         answers = _Answers()

@@ -130,8 +130,9 @@ class InMemoryLog:
         offsets: Mapping[Place, int],
         *,
         fail: bool = False,
-    ) -> None:
+    ) -> dict[Place, int]:
         """A whole transaction; with `fail` it is aborted after its records were written."""
+        written: dict[Place, int] = {}
         with self.lock:
             if self.epochs.get(transactional_id) != epoch:
                 raise ClientLost(f"{transactional_id} was fenced")
@@ -140,12 +141,13 @@ class InMemoryLog:
                 if is_too_large(record):
                     self.end(transaction, commit=False)
                     raise RecordTooLarge("a record is larger than its topic takes", index)
-                self.append(record, transaction)
+                written[record.topic, record.partition] = self.append(record, transaction) + 1
             self.end(transaction, commit=not fail)
             if fail:
                 raise TransactionAborted("the transaction was aborted")
             if group is not None:
                 self.groups[group].offsets.update(offsets)
+            return written
 
     def stable_end(self, place: Place) -> int:
         """The last stable offset: where the oldest open transaction begins, else the end."""
@@ -261,11 +263,12 @@ class MemoryReader:
         return all(self._positions[place] >= end for place, end in ends.items())
 
     def settled_ends(self) -> dict[Place, int]:
-        """The ends once no transaction is open."""
+        """The ends once every transaction that is open now has ended."""
+        high = self.high_watermarks()
         while True:
             with self._log.lock:
                 ends = self.end_offsets()
-                if all(end == self._log.end_of(place) for place, end in ends.items()):
+                if all(ends[place] >= end for place, end in high.items()):
                     return ends
             time.sleep(0.002)
 
@@ -334,7 +337,7 @@ class MemoryProcessor:
         if fresh:
             self._callbacks[0](fresh)
 
-    def commit(self, outgoing: Sequence[Outgoing], offsets: Mapping[Place, int]) -> None:
+    def commit(self, outgoing: Sequence[Outgoing], offsets: Mapping[Place, int]) -> dict[Place, int]:
         """Write `outgoing` and the offsets in one transaction."""
         with self._log.lock:
             if self._log.epochs[self._transactional_id] != self._epoch:
@@ -342,7 +345,7 @@ class MemoryProcessor:
             if self._generation != self._group.generation:
                 raise TransactionAborted("the group was rebalanced")
             fail, self.fail_commits = self.fail_commits > 0, max(0, self.fail_commits - 1)
-            self._log.transact(self._transactional_id, self._epoch, outgoing, self._name, offsets, fail=fail)
+            return self._log.transact(self._transactional_id, self._epoch, outgoing, self._name, offsets, fail=fail)
 
     def rewind(self) -> None:
         """Seek back to the last committed offsets."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bitsage.config import Config, Loaded, load
 from bitsage.streams.errors import BrokerUnreachable
 from bitsage.streams.kafka_log import KafkaLog
-from bitsage.streams.local_kafka_config import read_state
+from bitsage.streams.local_cluster import running_bootstrap
 from bitsage.streams.log import Log
 from bitsage.streams.settings import ClientSettings, client_settings
 
@@ -57,13 +57,12 @@ def kafka_settings() -> ClientSettings:
     settings = config()
     if settings.kafka.bootstrap or settings.kafka.config:
         return client_settings(settings.kafka.bootstrap, settings.kafka.config)
-    folder = (settings.home / "kafka").resolve()
-    state = read_state(folder)
-    if state is None or not state.running(folder):
+    bootstrap = running_bootstrap(settings.home / "kafka")
+    if bootstrap is None:
         raise BrokerUnreachable(
             f"no local Kafka broker runs for {settings.home}: start one with `sage kafka start`, or set KAFKA_BOOTSTRAP"
         )
-    return client_settings(state.bootstrap)
+    return client_settings(bootstrap)
 
 
 def open_log() -> Log:

@@ -1,9 +1,12 @@
 """`sage-coordinator`: run the network's coordinator; submit jobs, wait for them, check their proofs."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from bitsage.errors import InputError
 
 from . import output
 from .context import client_of, config, kafka_settings, load_key, onlooker, wallet_name
@@ -22,6 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.callback()(root)
+#: It becomes part of file names, of a transactional id and of the group's member names.
+_INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}")
 Timeout = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds to wait at most.")]
 
 
@@ -51,9 +56,9 @@ def start(
     password: Password = None,
     password_file: PasswordFile = None,
     words: Words = None,
-    instance: Annotated[str, typer.Option("--instance", help="Static name of this process in the group.")] = (
-        "coordinator-0"
-    ),
+    instance: Annotated[
+        str, typer.Option("--instance", help="Name of this process in the group, or its number: each needs its own.")
+    ] = "coordinator-0",
     batch: Annotated[int, typer.Option("--batch", min=1, max=10_000, help="Commands per transaction at most.")] = 1000,
 ) -> None:
     """Run processors, faucet, timer, payer and read models. SIGTERM or Ctrl-C: finish the batch, leave."""
@@ -64,6 +69,7 @@ def start(
     from .process import serve
 
     chosen = wallet_name(name, ROLE.name)
+    instance = _instance(instance)
     settings = kafka_settings()
     made = create_topics(settings)
     require_topics(settings)
@@ -75,6 +81,20 @@ def start(
         instance,
         lambda log: Coordinator(log, anchor, key, key.seal_secret, folder, instance=instance, batch=batch),
     )
+
+
+def _instance(given: str) -> str:
+    """The static name that `--instance` means: a number is short for `coordinator-NUMBER`.
+
+    Raises:
+        InputError: it is no name (`bad_instance`).
+    """
+    name = f"coordinator-{given}" if given.isascii() and given.isdigit() else given
+    if _INSTANCE.fullmatch(name) is None:
+        raise InputError(
+            "bad_instance", "an instance is a number, or a name of up to 64 letters, digits, dashes and dots"
+        )
+    return name
 
 
 @app.command("create-client", epilog="Example: sage-coordinator create-client --name client")

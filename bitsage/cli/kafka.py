@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from bitsage.streams.admin import create_topics
+from bitsage.streams.local_cluster import MOST_BROKERS, LocalCluster, local_broker
 from bitsage.streams.local_kafka import LocalKafka, Status
 from bitsage.streams.settings import client_settings
 
@@ -29,14 +30,19 @@ def show(as_json: bool, values: dict[str, Any]) -> None:
         output.facts(values)
 
 
-def broker_of(home: Path | None, as_json: bool) -> LocalKafka:
-    """The local broker of a home folder (None: the configured one); what takes long is told on the standard error.
+def broker_of(home: Path | None, as_json: bool, brokers: int | None = None) -> LocalKafka | LocalCluster:
+    """The local broker or brokers of a home folder (None: the configured one); what takes long goes to standard error.
 
     Raises:
         ConfigError: the folder's name or the configuration cannot be used.
+        KafkaSetupError: the folder holds another number of brokers.
     """
     flags.keep(home=None if home is None else str(home))
-    return LocalKafka(data_folder() / "kafka", progress=None if as_json else lambda text: typer.echo(text, err=True))
+    return local_broker(
+        data_folder() / "kafka",
+        brokers=brokers,
+        progress=None if as_json else lambda text: typer.echo(text, err=True),
+    )
 
 
 def _show_status(status: Status, as_json: bool, **more: Any) -> None:
@@ -44,9 +50,18 @@ def _show_status(status: Status, as_json: bool, **more: Any) -> None:
 
 
 @kafka_app.command(epilog="Example: sage kafka start")
-def start(home: Home = None, as_json: AsJson = False) -> None:
-    """Start the local broker in the background, fetch it the first time, and make the topics."""
-    broker = broker_of(home, as_json).start_detached()
+def start(
+    home: Home = None,
+    brokers: Annotated[
+        int | None,
+        typer.Option(
+            "--brokers", min=1, max=MOST_BROKERS, help="How many; of three, one may die. Default: as before, or 1."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start the local broker, or several, in the background, fetch it the first time, and make the topics."""
+    broker = broker_of(home, as_json, brokers).start_detached()
     made = create_topics(client_settings(broker.bootstrap))
     _show_status(broker.status(), as_json, topics_created=len(made))
 

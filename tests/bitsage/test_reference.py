@@ -39,7 +39,7 @@ def test_every_command_has_an_example_of_itself_and_json(name: str, command: obj
     assert all(example.startswith(name) for example in examples)
     # A process that runs until it is stopped writes a log instead (`--log-format json`).
     options = {option for parameter in command.params for option in parameter.opts}
-    assert ("--json" in options) == (name.split()[-1] not in ("start", "join") or name == "sage kafka start")
+    assert ("--json" in options) == (name.split()[-1] not in ("start", "join", "serve") or name == "sage kafka start")
 
 
 @pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])

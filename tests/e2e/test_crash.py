@@ -6,104 +6,21 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
-from crash_network import NETWORK
-from testnetwork import spec
+from crash_network import HIDDEN, NETWORK, commands_of
 
 from bitsage.nodes.audit import Verdict, audit
 from bitsage.nodes.audit_events import EventAudit
-from bitsage.nodes.checks import ProductChecks
-from bitsage.nodes.signing import CommandSigner, Prepared
-from bitsage.privacy import (
-    UNIT,
-    deposited,
-    make_key_proof,
-    make_transfer,
-    make_withdrawal,
-    payment_public_key,
-    verify_transfer,
-)
-from bitsage.processors.hidden import escrow_context, readers, withdrawal_context
-from bitsage.processors.model import account_subject, job_subject
-from bitsage.schemas.commands import (
-    CancelJob,
-    CreateWallet,
-    RequestTokens,
-    RequestUnstake,
-    StakeTokens,
-    SubmitJob,
-    WithdrawStake,
-)
 from bitsage.schemas.events import EscrowLocked
-from bitsage.schemas.hidden_commands import Deposit, OpenPrivateAccount, Withdraw
-from bitsage.schemas.ids import job_id
-from bitsage.schemas.parameters import SAGE
 from bitsage.schemas.types import EventBody
 from bitsage.streams.codec import decode_event
 from bitsage.streams.kafka_log import KafkaLog
-from bitsage.streams.log import Outgoing
 from bitsage.streams.topics import TOPICS, topic_name
-from bitsage.wallet import Key
 
 ACCOUNTS, KILLS = 1_000, 15
-#: Every so many-th account holds hidden amounts.
-HIDDEN = 25
 SUPPORT = Path(__file__).parents[1] / "support"
 COMMANDS = topic_name("commands")
-
-
-def commands_of(n: int) -> tuple[list[Outgoing], list[bytes]]:
-    """20 signed commands of one account, some of which must be refused, and their ids."""
-    key = Key(5_000_000 + n)
-    signer, own = CommandSigner(key, NETWORK.chain_id), account_subject(key.address)
-    bodies = [CreateWallet(), RequestTokens(), CreateWallet(), RequestTokens()]
-    bodies += [StakeTokens(amount=k * 100 * SAGE, tier="consumer") for k in (1, 10, 10, 20, 30, 5)]
-    bodies += [RequestUnstake(amount=500 * SAGE), WithdrawStake(), RequestUnstake(amount=10**9 * SAGE)]
-    prepared = [signer.sign(own, body) for body in bodies]
-    if n % HIDDEN == 0:
-        prepared += hidden_commands(key, signer)
-        return [p.record for p in prepared], [p.envelope.id for p in prepared]
-    for seed in range(3):
-        asked = signer.sign(own, SubmitJob(spec=spec(seed=seed, cost=100)))
-        prepared.append(asked)
-        prepared.append(signer.sign(job_subject(job_id(key.address, asked.envelope.id)), CancelJob()))
-    prepared.append(signer.sign(own, SubmitJob(spec=spec(cost=10**8))))
-    return [p.record for p in prepared], [p.envelope.id for p in prepared]
-
-
-def hidden_commands(key: Key, signer: CommandSigner) -> list[Prepared]:
-    """A private account, a sealed offer sent twice and taken back, a withdrawal sent twice; proofs made beforehand."""
-    rules, own, secret = NETWORK.rules(ProductChecks()), account_subject(key.address), key.payment_secret
-    public, units, price = payment_public_key(secret), 100 * SAGE // UNIT, 10 * SAGE // (50 * UNIT)
-    full = deposited(b"", units)
-    about: dict[str, Any] = {"balance": full, "factor": 50, "recipients": readers(rules.escrow_key, rules)}
-    about["context"] = escrow_context(rules, key.address, 1)
-    offer = make_transfer(secret=secret, units=price, available_units=units, **about)
-    locked = verify_transfer(offer, sender_key=public, **about)
-    assert locked is not None
-    rest = units - 50 * price
-    proof = make_withdrawal(
-        secret=secret,
-        balance=locked.remaining,
-        units=rest // 2,
-        available_units=rest,
-        context=withdrawal_context(rules, key.address, 2),
-    )
-    job = SubmitJob(spec=spec(cost=0), sequence=1, transfer=offer)
-    first, again = signer.sign(own, job), signer.sign(own, job)
-    out = Withdraw(amount=rest // 2 * UNIT, sequence=2, proof=proof)
-    opening = OpenPrivateAccount(payment_key=public, key_proof=make_key_proof(secret, key.address))
-    return [
-        signer.sign(own, opening),
-        signer.sign(own, Deposit(amount=100 * SAGE)),
-        first,
-        again,
-        signer.sign(job_subject(job_id(key.address, first.envelope.id)), CancelJob()),
-        signer.sign(own, out),
-        signer.sign(own, out),
-    ]
 
 
 def start(bootstrap: str, folder: Path) -> subprocess.Popen[bytes]:

@@ -9,21 +9,26 @@ from typing import Any
 
 import pytest
 from forgery import checks, command_of_the_coordinator, records, rewritten, seal_event, sealer, verdict_of
-from testnetwork import FAST, TestNetwork, running, spec, wait
+from testnetwork import FAST, TestNetwork, key, running, spec, wait
 from typer.testing import CliRunner
 
 from bitsage.cli import validator as validator_cli
 from bitsage.cli import worker as worker_cli
 from bitsage.cli.sage import app
 from bitsage.nodes.client import Client
+from bitsage.nodes.coordinator import is_judgement
 from bitsage.nodes.errors import CommandRefused
 from bitsage.nodes.evidence import Case, check, collect, export, imported
 from bitsage.nodes.execution import FollowUp
 from bitsage.nodes.network import write_network
 from bitsage.nodes.register import register_validator
+from bitsage.nodes.signing import CommandSigner
 from bitsage.processors.model import TREASURY
 from bitsage.schemas.commands import (
+    CastDisputeVote,
     CastVote,
+    CloseDispute,
+    EnforceVerdict,
     FileDispute,
     GrantRestitution,
     PayRestitution,
@@ -47,6 +52,7 @@ from bitsage.schemas.events import (
 from bitsage.schemas.parameters import SAGE
 from bitsage.schemas.types import CommandBody
 from bitsage.streams.codec import decode_event, encode_event
+from bitsage.streams.log import Record
 from bitsage.streams.memory_log import InMemoryLog
 from bitsage.wallet import save_keystore
 
@@ -328,16 +334,33 @@ def test_the_status_of_worker_and_validator_shows_disputes(
     log, network, worker, job_id = reversed_network
     write_network(tmp_path / "network.json", network.network)
     monkeypatch.setenv("SAGE_HOME", str(tmp_path))
-    monkeypatch.setattr("bitsage.cli.models.open_log", lambda: log)
+    for module in ("models", "context"):
+        monkeypatch.setattr(f"bitsage.cli.{module}.open_log", lambda: log)
     (tmp_path / "keystores").mkdir()
-    for name, key in (("worker", worker.key), ("validator", network.client(2).key)):
-        save_keystore(tmp_path / "keystores" / f"{name}.json", key, "a password", scrypt_n=4096)
+    for name, own in (("worker", worker.key), ("validator", network.client(2).key)):
+        save_keystore(tmp_path / "keystores" / f"{name}.json", own, "a password", scrypt_n=4096)
     for cli in (worker_cli.app, validator_cli.app):
         assert CliRunner().invoke(cli, ["status"]).exit_code == 0
     mine = json.loads(CliRunner().invoke(worker_cli.app, ["status", "--json"]).stdout)
     assert mine["disputes"] == [{"job_id": job_id.hex(), "attempt": 1, "outcome": "overturned"}]
     judge = json.loads(CliRunner().invoke(validator_cli.app, ["status", "--json"]).stdout)
     assert (judge["dispute_votes"], judge["disputes"], judge["reputation"]) == (1, {}, 500)
+
+
+@pytest.mark.parametrize(
+    ("body", "judgement"),
+    [
+        (CastVote(attempt=1, proof_hash=bytes(32), valid=True, reason=""), True),
+        (CastDisputeVote(attempt=1, round=1, proof_hash=bytes(32), valid=True, reason=""), True),
+        (CloseDispute(attempt=1, round=1), True),
+        (EnforceVerdict(attempt=1, round=1, part=0), True),
+        (FileDispute(job_id=bytes(16), attempt=1), False),
+    ],
+)
+def test_votes_in_disputes_do_not_wait_behind_a_command_that_failed(body: CommandBody, judgement: bool) -> None:
+    prepared = CommandSigner(key(1), "test").sign("00" * 16, body).record
+    record = Record(prepared.topic, prepared.partition, 0, 0, prepared.key, prepared.value, prepared.headers)
+    assert is_judgement(record) is judgement
 
 
 # ---- what a coordinator cannot make of disputes ----

@@ -253,7 +253,7 @@ def settled(*events: tuple[Any, int], rows: int = 64) -> AdjustReputation:
 
 def test_a_job_is_admitted_with_its_rows() -> None:
     asked = spec(input='{"rows":64}')
-    scene = given(subject=JOB_SUBJECT).when(AdmitJob(client=CLIENT, spec=asked))
+    scene = given(subject=JOB_SUBJECT).when(AdmitJob(client=CLIENT, spec=asked, rows=64))
     scene.then(JobSubmitted(job_id=JOB, client=CLIENT, spec=asked, rows=64))
 
 

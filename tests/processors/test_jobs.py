@@ -285,7 +285,7 @@ def test_an_approved_job_is_completed_and_paid() -> None:
         proof_commitment=CHECKS.proof_commitment(HASH, JOB, WORKER),
         payment_nonce=1,
     )
-    done = AdjustReputation(reason="job_done", job_id=JOB, attempt=1)
+    done = AdjustReputation(reason="job_done", job_id=JOB, attempt=1, job_type="matmul", rows=1, elapsed_ms=1)
     scene.entails((PURSE, release), withdraw(), (ACCOUNT, done))
     scene.when(settle("approved")).then_rejected("job_over").entails()
 

@@ -57,7 +57,7 @@ def test_timing_and_limits_are_those_of_the_local_broker(tmp_path: Path) -> None
     settings = compose()["services"]["kafka-1"]["environment"]
     shared = {key: value for key, value in local.items() if key.endswith((".ms", ".bytes", ".enable"))}
     shared.pop("group.min.session.timeout.ms")
-    assert len(shared) == 8
+    assert len(shared) == 12
     assert shared["transaction.max.timeout.ms"] == "60000"
     for key, value in shared.items():
         assert settings["KAFKA_" + key.upper().replace(".", "_")] == value

@@ -173,9 +173,9 @@ def test_a_broker_that_goes_away_under_the_handler_is_waited_for(where: str) -> 
             self._shake("assigned")
             super().assigned(partitions, log)
 
-        def committed(self) -> None:
+        def committed(self, written: Any) -> None:
             self._shake("committed")
-            super().committed()
+            super().committed(written)
 
         def revoked(self, partitions: Sequence[int], *, clean: bool) -> None:
             super().revoked(partitions, clean=clean)

@@ -1,4 +1,4 @@
-"""The coordinator's exactly-once loop alone, as a process that a test kills: BOOTSTRAP FOLDER."""
+"""The coordinator's exactly-once loop alone, as a process that a test kills: BOOTSTRAP FOLDER [INSTANCE PROTOCOL]."""
 
 import signal
 import sys
@@ -16,8 +16,9 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    log = KafkaLog({"bootstrap.servers": bootstrap})
-    run_processors(log, NETWORK, AUTHORITY, AUTHORITY.seal_secret, folder, "crash-0", 500, stop)
+    instance, protocol = sys.argv[3:] or ("crash-0", "classic")
+    log = KafkaLog({"bootstrap.servers": bootstrap, "group.protocol": protocol})
+    run_processors(log, NETWORK, AUTHORITY, AUTHORITY.seal_secret, folder, instance, 500, stop)
 
 
 if __name__ == "__main__":

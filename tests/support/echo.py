@@ -49,7 +49,7 @@ class Echo:
         value = (record.value or b"") * (2_000_000 if record.value == b"huge" else 1)
         return [Outgoing(ACCOUNTS, record.partition, key, value + b":%d" % n)]
 
-    def committed(self) -> None:
+    def committed(self, written: Any) -> None:
         self.counts |= self.staged
         self.staged.clear()
 
@@ -60,11 +60,13 @@ class Echo:
 class Running:
     """A loop in a thread, from `with` to its end; `failure` holds what ended it."""
 
-    def __init__(self, log: Any, handler: Any, *, transactional_id: str = "t", batch: int = 10, **options: Any) -> None:
+    def __init__(
+        self, log: Any, handler: Any, *, transactional_id: str = "t", batch: int = 10, group: str = "g", **options: Any
+    ) -> None:
         self.stop = threading.Event()
         self.failure: list[BaseException] = []
         loop = Loop(
-            log, handler, group="g", topics=[COMMANDS], transactional_id=transactional_id, batch=batch, version="7",
+            log, handler, group=group, topics=[COMMANDS], transactional_id=transactional_id, batch=batch, version="7",
             **options,
         )  # fmt: skip
 
