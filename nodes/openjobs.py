@@ -68,7 +68,10 @@ class OpenJob:
         return tally if tally is not None and (tally.attempt, tally.proof_hash) not in self.decided else None
 
 
-_LIFE = (JobSubmitted, JobAssigned, JobReassigned, JobStarted, ProofGenerated, TallyOpened, ConsensusReached, VoteCast)
+_LIFE = (
+    *(JobSubmitted, JobAssigned, JobReassigned, JobStarted, PriceShared),
+    *(ProofGenerated, TallyOpened, ConsensusReached, VoteCast),
+)
 
 
 class OpenJobs:

@@ -151,6 +151,8 @@ class WorkerNode:
                     continue
                 price = self._price(job, attempt)
                 if price is None and self._patient(name, attempt):
+                    # Looked at again, whether or not something happens meanwhile.
+                    seen = -1
                     continue
                 self._answered.add(name)
                 # A price that nobody told is none that could be accepted.

@@ -107,7 +107,8 @@ def test_a_job_from_submission_to_claim_and_audit(sh, network: TestNetwork) -> N
     assert [row["state"] for row in sh("sage-coordinator list-jobs --state paid --json").json] == ["paid"]
     assert sh(f"sage-coordinator show-job {job} --json").json["client"].startswith("0x")
     shown = sh(f"sage-coordinator show-job {job}").stdout
-    assert re.search(r"^max cost +10 SAGE", shown, re.MULTILINE)
+    assert re.search(r"^max cost +0 SAGE", shown, re.MULTILINE), "a sealed offer has no public cost"
+    assert re.search(r"^price +[0-9a-f]{50}", shown, re.MULTILINE)
     assert re.search(r"^paid at +20\d\d-\d\d-\d\dT[\d:.]+Z", shown, re.MULTILINE)
     assert job in sh("sage-coordinator list-jobs").stdout
     verdict = sh("sage audit verify --json").json
