@@ -70,7 +70,7 @@ class OpenJob:
 
 _LIFE = (
     *(JobSubmitted, JobAssigned, JobReassigned, JobStarted, PriceShared),
-    *(ProofGenerated, TallyOpened, ConsensusReached, VoteCast),
+    *(ProofGenerated, TallyOpened, ConsensusReached, VoteCast, JobQueued, PriceRaised),
 )
 
 
