@@ -13,25 +13,32 @@ from .client import Client
 
 @dataclass(frozen=True, slots=True)
 class Claimable:
-    """One encrypted payment that has not been folded in, with what was due for it."""
+    """One encrypted payment, with what was due for it."""
 
     due: PaymentDue
     encrypted: PaymentEncrypted
 
 
-def claimable(client: Client) -> list[Claimable]:
-    """The account's encrypted payments that wait in `pending`, oldest first, as the log tells them."""
+def encrypted_payments(client: Client) -> tuple[list[Claimable], int]:
+    """Every encrypted payment of the account, oldest first, and the last credit that was folded in; as the log tells them."""
     due: dict[tuple[bytes, int], PaymentDue] = {}
-    waiting: list[Claimable] = []
+    found: list[Claimable] = []
+    folded = 0
     for answer in client.history(("accounts",), client.subject):
         body = answer.body
         if isinstance(body, PaymentDue):
             due[body.job_id, body.payment_nonce] = body
         elif isinstance(body, PaymentEncrypted):
-            waiting.append(Claimable(due[body.job_id, body.payment_nonce], body))
+            found.append(Claimable(due[body.job_id, body.payment_nonce], body))
         elif isinstance(body, PaymentClaimed):
-            waiting = [payment for payment in waiting if payment.encrypted.credit > body.credit]
-    return waiting
+            folded = body.credit
+    return found, folded
+
+
+def claimable(client: Client) -> list[Claimable]:
+    """The account's encrypted payments that wait in `pending`, oldest first."""
+    found, folded = encrypted_payments(client)
+    return [payment for payment in found if payment.encrypted.credit > folded]
 
 
 def paid(payment: Claimable, secret: int, parameters: Parameters) -> int:

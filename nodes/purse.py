@@ -25,7 +25,7 @@ from bitsage.schemas.ids import job_id as job_id_of
 from bitsage.schemas.parameters import SAGE
 
 from .checks import ProductChecks
-from .claims import claimable, paid, units_in
+from .claims import encrypted_payments, paid, units_in
 from .client import Answer, Client
 from .errors import AmountTooLarge, InsufficientHidden, PurseError, RecipientNotOpen
 
@@ -93,9 +93,12 @@ class Purse:
             CommandRefused: nothing is pending; or not the payment of `job_id`.
         """
         secret, parameters = self.client.key.payment_secret, self.client.network.parameters
-        waiting = claimable(self.client)
+        before = self.read().private.folded
         answers = self.client.claim(job_id)
-        return [(payment.encrypted.job_id, paid(payment, secret, parameters)) for payment in waiting], answers
+        # What came between the look and the claim was folded in with the rest.
+        payments, folded = encrypted_payments(self.client)
+        mine = [payment for payment in payments if before < payment.encrypted.credit <= folded]
+        return [(payment.encrypted.job_id, paid(payment, secret, parameters)) for payment in mine], answers
 
     def withdraw(self, amount: int | None = None) -> tuple[int, list[Answer]]:
         """Move `amount` (base units; None: everything available) to the public balance. Everybody sees the amount.
