@@ -26,7 +26,7 @@ from bitsage.streams.memory_log import InMemoryLog
 from bitsage.streams.topics import partition_for, topic_name
 
 #: Lines that are about the process as a whole.
-GENERAL = {"started", "stopped", "partition_recovered"}
+GENERAL = {"started", "stopped", "partition_recovered", "duties_taken", "duties_left"}
 
 
 @pytest.fixture
@@ -86,9 +86,9 @@ def test_a_batch_that_is_aborted_is_not_told(lines: Callable[[], list[dict[str, 
     handler._turns.append(Emitted("jobs", envelope, body, b""))  # type: ignore[arg-type]
     handler.aborted()
     handler._saved_at = time.monotonic()
-    handler.committed()
+    handler.committed({})
     assert lines() == []
     handler._turns.append(Emitted("jobs", envelope, body, b""))  # type: ignore[arg-type]
-    handler.committed()
+    handler.committed({})
     (line,) = lines()
     assert (line["event"], line["what"], line["job"]) == ("decided", "JobCancelled", "01" * 16)
