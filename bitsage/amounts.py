@@ -3,11 +3,11 @@
 import re
 from decimal import Decimal, localcontext
 
+from bitsage.schemas.amounts import DECIMALS, in_sage
 from bitsage.schemas.parameters import SAGE
 
 from .errors import InputError
 
-DECIMALS = 18
 _PLAIN = re.compile(r"(\d{1,12})(?:\.(\d+))?|\.(\d+)", re.ASCII)
 
 
@@ -31,13 +31,9 @@ def to_base_units(text: str) -> int:
         return int(Decimal(plain) * SAGE)
 
 
-def in_sage(amount: int) -> str:
-    """Base units as a decimal number of SAGE, exact: 1500000000000000000 -> 1.5."""
-    whole, part = divmod(abs(amount), SAGE)
-    tail = f"{part:0{DECIMALS}d}".rstrip("0")
-    return f"{'-' if amount < 0 else ''}{whole}{'.' + tail if tail else ''}"
-
-
 def _shown(text: str) -> str:
     short = text if len(text) <= 40 else text[:37] + "..."
     return "".join(c if c.isprintable() else "?" for c in short) or "nothing"
+
+
+__all__ = ["in_sage", "to_base_units"]

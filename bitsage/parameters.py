@@ -40,7 +40,6 @@ MEANINGS: dict[str, str] = {
     "faucet_cooldown_ms": "time between two grants to one account, ms",
     "proof_max_bytes": "largest compressed proof, bytes",
     "proof_max_uncompressed": "largest unpacked proof, bytes",
-    "security_bits": "least conjectured security of a proof, bits",
     "clock_skew_ms": "furthest a command's time may be from the broker's, ms",
     "job_input_max_bytes": "largest input of a job, bytes",
     "validators_max": "most validators at once",

@@ -10,7 +10,6 @@ from bitsage.nodes.network import Network
 from bitsage.nodes.sealed import sealed_event
 from bitsage.schemas.events import (
     EscrowLocked,
-    EscrowRefunded,
     EscrowReleased,
     JobCancelled,
     JobCompleted,
@@ -18,6 +17,7 @@ from bitsage.schemas.events import (
     PaymentDue,
     PaymentEncrypted,
 )
+from bitsage.schemas.types import EventBody
 from bitsage.streams.codec import decode_command
 from bitsage.streams.deadletters import read_dead_letter
 from bitsage.streams.envelope import event_id
@@ -51,6 +51,38 @@ class Counted:
     completed_unpaid: list[str] = field(default_factory=list)
 
 
+class _Lives:
+    """What became of every job, and how often each step of its payment was taken."""
+
+    def __init__(self) -> None:
+        self.money: dict[type, Counter[tuple[bytes, int]]] = {
+            t: Counter() for t in (EscrowReleased, PaymentDue, PaymentEncrypted)
+        }
+        self.ends: dict[bytes, list[str]] = {}
+        self.accepted: set[bytes] = set()
+
+    def take(self, body: EventBody) -> None:
+        if isinstance(body, EscrowReleased | PaymentDue | PaymentEncrypted):
+            self.money[type(body)][body.job_id, body.payment_nonce] += 1
+        elif isinstance(body, EscrowLocked):
+            self.accepted.add(body.job_id)
+        elif isinstance(body, JobCompleted | JobFailed | JobCancelled):
+            self.ends.setdefault(body.job_id, []).append(type(body).__name__.removeprefix("Job").lower())
+
+    def tell(self, counted: Counted) -> None:
+        counted.jobs_accepted = len(self.accepted)
+        counted.jobs_ended = dict(Counter(how for hows in self.ends.values() for how in hows))
+        counted.jobs_without_end = [job.hex() for job in self.accepted - self.ends.keys()]
+        counted.jobs_ended_twice = [job.hex() for job, hows in self.ends.items() if len(hows) > 1]
+        counted.paid = len(self.money[PaymentEncrypted])
+        twice = {job for table in self.money.values() for (job, _), times in table.items() if times > 1}
+        # One job, one payment: two attempts of a job are never both paid for.
+        jobs_paid = Counter(job for job, _ in self.money[PaymentDue])
+        counted.paid_twice = [job.hex() for job in twice | {job for job, n in jobs_paid.items() if n > 1}]
+        completed = {job for job, hows in self.ends.items() if "completed" in hows}
+        counted.completed_unpaid = [job.hex() for job in completed - {job for job, _ in self.money[PaymentEncrypted]}]
+
+
 def count(log: bitsage.KafkaLog, network: Network, acknowledged: Iterable[Path], sent: Iterable[bytes]) -> Counted:
     """Read the whole log once.
 
@@ -61,11 +93,7 @@ def count(log: bitsage.KafkaLog, network: Network, acknowledged: Iterable[Path],
     counted = Counted()
     asked = _commands(log, counted)
     answered: Counter[tuple[int, bytes, bytes]] = Counter()
-    money: dict[type, Counter[tuple[bytes, int]]] = {
-        t: Counter() for t in (EscrowReleased, PaymentDue, PaymentEncrypted)
-    }
-    ends: dict[bytes, list[str]] = {}
-    accepted: set[bytes] = set()
+    lives = _Lives()
     seals = network.seal_check()
     for record in _read(log, OUTPUT, counted):
         found = sealed_event(record, seals, quiet=True)
@@ -76,14 +104,7 @@ def count(log: bitsage.KafkaLog, network: Network, acknowledged: Iterable[Path],
         # Only the first event of an answer has the index 0 in its id.
         if event_id(e.cause, 0, e.type, e.command, e.subject, e.sequence) == e.id:
             answered[record.partition, e.cause, e.signature] += 1
-        if type(body) in money:
-            money[type(body)][body.job_id, body.payment_nonce] += 1
-        elif isinstance(body, EscrowLocked):
-            accepted.add(body.job_id)
-        elif isinstance(body, JobCompleted | JobFailed | JobCancelled):
-            ends.setdefault(body.job_id, []).append(type(body).__name__.removeprefix("Job").lower())
-        elif isinstance(body, EscrowRefunded):
-            pass
+        lives.take(body)
     _letters(log, network, answered, counted)
     counted.answers = sum(answered.values())
     for key, times in asked.items():
@@ -91,17 +112,7 @@ def count(log: bitsage.KafkaLog, network: Network, acknowledged: Iterable[Path],
             counted.unanswered.append(key[1].hex())
     counted.answered_twice = [key[1].hex() for key, times in answered.items() if times > asked[key]]
     _acknowledged(asked, acknowledged, sent, counted)
-    counted.jobs_accepted = len(accepted)
-    counted.jobs_ended = dict(Counter(how for hows in ends.values() for how in hows))
-    counted.jobs_without_end = [job.hex() for job in accepted - ends.keys()]
-    counted.jobs_ended_twice = [job.hex() for job, hows in ends.items() if len(hows) > 1]
-    counted.paid = len(money[PaymentEncrypted])
-    twice = {job for table in money.values() for (job, _), times in table.items() if times > 1}
-    # One job, one payment: two attempts of a job are never both paid for.
-    jobs_paid = Counter(job for job, _ in money[PaymentDue])
-    counted.paid_twice = [job.hex() for job in twice | {job for job, n in jobs_paid.items() if n > 1}]
-    completed = {job for job, hows in ends.items() if "completed" in hows}
-    counted.completed_unpaid = [job.hex() for job in completed - {job for job, _ in money[PaymentEncrypted]}]
+    lives.tell(counted)
     return counted
 
 

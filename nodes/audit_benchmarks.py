@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from bitsage.processors.benchmark_state import slower
 from bitsage.processors.model import account_subject
-from bitsage.schemas.events import BenchmarkDoubted, JobCompleted, RateMeasured
+from bitsage.schemas.events import BenchmarkDoubted, JobAssigned, JobCompleted, RateMeasured
 
 from .audit_trails import JobTrail
 
@@ -18,14 +18,16 @@ def measured(audit: "CauseAudit", trail: JobTrail, subject: str, body: RateMeasu
         return "the worker did not complete the job"
     if trail.submitted is None or (body.job_type, body.rows) != (trail.submitted.spec.job_type, trail.submitted.rows):
         return "its rows are not the job's"
+    if any(e.lock_until for _, e in trail.of(JobAssigned) if e.attempt == body.attempt):
+        return "the start of an attempt with a lock time says nothing about its work"
     names = ("JobAssigned", "JobStarted", "ProofGenerated")
     assigned, started, proved = (trail.times.get((name, body.attempt)) for name in names)
     if assigned is None or started is None or proved is None:
         return "nothing says how long the attempt took"
     if (body.elapsed_ms, body.waited_ms) != (max(1, proved - started), max(0, started - assigned)):
         return "its times are not those of the log"
-    claims = {claim[:3] for claim in audit.trails.benchmarks.get(subject, ())}
-    if (body.job_type, body.claim_rows, body.claim_ms) not in claims:
+    claim, known = (body.job_type, body.claim_rows, body.claim_ms), audit.trails.benchmarks.get(subject, ())
+    if not any((*claim, insisted) in known for insisted in (False, True)):
         return "the worker never registered this benchmark"
     return None if audit.once("rate", subject, body.job_id) else "it is measured twice"
 

@@ -14,7 +14,6 @@ from bitsage.processors.model import Checks, account_subject
 from bitsage.schemas.events import (
     BenchmarkDoubted,
     BondForfeited,
-    CommandRejected,
     ConsensusReached,
     EscrowLocked,
     EscrowRefunded,
@@ -35,7 +34,7 @@ from bitsage.schemas.events import (
     VoteRejected,
 )
 
-from . import audit_benchmarks
+from . import audit_amounts, audit_benchmarks
 from .audit_disputes import DISPUTE_RULES, found_invalid, is_malicious, voted_contrary
 from .audit_trails import JobTrail, Trails, Where
 from .network import Network
@@ -179,7 +178,9 @@ def _assigned(audit: CauseAudit, trail: JobTrail, subject: str, body: JobAssigne
     chosen = [e for _, e in trail.of(JobMatched) if (e.attempt, e.worker) == (body.attempt, body.worker)]
     if not chosen:
         return "the market did not choose this worker"
-    return None if any(e.price == body.cost for e in chosen) else "the market matched it at another price"
+    if not any(e.price == body.cost for e in chosen):
+        return "the market matched it at another price"
+    return None if audit_amounts.is_priced(audit, trail, body) else "the offer did not pay that at the time"
 
 
 def _completed(audit: CauseAudit, trail: JobTrail, subject: str, body: JobCompleted) -> str | None:
@@ -210,12 +211,12 @@ def _refunded(audit: CauseAudit, trail: JobTrail, subject: str, body: EscrowRefu
     if not any(owner == subject for owner, _ in trail.of(EscrowLocked)):
         return "the escrow is not this client's"
     if body.reason == "job_exists":
-        return None if any(trail.of(CommandRejected)) else "the job was not refused"
-    if body.reason == "cancelled":
-        return None if any(trail.of(JobCancelled)) else "the job was not cancelled"
-    if any(e.reason == body.reason for _, e in trail.of(JobFailed)):
-        return None
-    return "the job did not fail"
+        return None if audit.nth("again", body.job_id) <= trail.reused else "the job was not refused"
+    ends: list[JobCancelled | JobFailed] = [e for _, e in trail.of(JobCancelled)]
+    ends += [e for _, e in trail.of(JobFailed)]
+    if not any(getattr(e, "reason", "cancelled") == body.reason for e in ends):
+        return "the job did not end so"
+    return None if audit.once("escrow", body.job_id) else "it was released or refunded before"
 
 
 def _slashed(audit: CauseAudit, trail: JobTrail, subject: str, body: Slashed) -> str | None:
@@ -238,6 +239,8 @@ def _slashed(audit: CauseAudit, trail: JobTrail, subject: str, body: Slashed) ->
     }
     if not found.get(body.reason, False):
         return f"there is no {body.reason}"
+    if not audit_amounts.is_share(audit, trail, subject, body):
+        return "it is not the share of the table"
     once = audit.once("slash", subject, body.reason, body.job_id, body.attempt, body.round)
     return None if once else "it is taken twice"
 

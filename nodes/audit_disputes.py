@@ -8,9 +8,7 @@ from bitsage.processors.model import account_subject
 from bitsage.schemas.events import (
     BondForfeited,
     BondReturned,
-    CommandRejected,
     ConsensusReached,
-    DisputeFiled,
     DisputeOpened,
     DisputeResolved,
     RestitutionClaimed,
@@ -64,8 +62,10 @@ def is_malicious(audit: "CauseAudit", subject: str, body: Slashed) -> bool:
 def _returned(audit: "CauseAudit", trail: JobTrail, subject: str, body: BondReturned) -> str | None:
     if (wrong := _settled(audit, trail, subject, body)) is not None:
         return wrong
-    refused = any(e.command == "OpenDispute" and e.reason == body.outcome for _, e in trail.of(CommandRejected))
-    if refused or _verdict(trail, subject, body.attempt, body.outcome) in ("overturned", "expired"):
+    if body.outcome in trail.refused or _verdict(trail, subject, body.attempt, body.outcome) in (
+        "overturned",
+        "expired",
+    ):
         return None
     return "no dispute ended so"
 
@@ -79,8 +79,8 @@ def _forfeited(audit: "CauseAudit", trail: JobTrail, subject: str, body: BondFor
 
 
 def _settled(audit: "CauseAudit", trail: JobTrail, subject: str, body: BondReturned | BondForfeited) -> str | None:
-    filed = [e for owner, e in trail.of(DisputeFiled) if (owner, e.attempt) == (subject, body.attempt)]
-    if not any(e.bond == body.amount for e in filed):
+    filed = trail.bonds.get((subject, body.attempt), [])
+    if body.amount not in filed:
         return "no such bond was left"
     return None if audit.nth("bond", subject, body.job_id, body.attempt) <= len(filed) else "it is settled twice"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from bitsage.processors.kernel import subject_kind
 from bitsage.processors.model import NETWORK
@@ -24,11 +24,14 @@ from bitsage.schemas.events import (
     RestitutionClaimed,
     RetrialRequested,
     Slashed,
+    Staked,
     TallyOpened,
     TallyRequested,
+    Unstaked,
     ValidatorRegistered,
     ValidatorSetChanged,
     VoteCast,
+    VoteRejected,
     WorkerDeparted,
     WorkerRegistered,
     WorkerWentOffline,
@@ -68,12 +71,33 @@ class JobTrail:
         """Whether a dispute reversed the decision on the attempt."""
         return any(v.attempt == attempt and v.outcome == "overturned" for _, v in self.verdicts)
 
-    #: (event, attempt) -> when, of what a rate is measured between
+    #: attempt -> price -> when the market named it (ms)
+    prices: dict[int, dict[int, int]] = field(default_factory=dict)
+    #: (event, attempt) -> when, of what a rate is measured between; a submission has attempt 0
     times: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    #: (account, attempt) -> the bonds that it left in disputes; why disputes were not admitted
+    bonds: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+    #: how often a client used the job's id again
+    reused: int = 0
+    _by_kind: dict[type, list[tuple[str, Any]]] = field(default_factory=dict)
+
+    def put(self, fact: Fact) -> None:
+        """Keep one more event, where each rule finds it: anybody can have a job named in any number of events."""
+        self.facts.append(fact)
+        self._by_kind.setdefault(type(fact.body), []).append((fact.subject, fact.body))
+        match fact.body:
+            case DisputeFiled(attempt=attempt, bond=bond):
+                self.bonds.setdefault((fact.subject, attempt), []).append(bond)
+            case CommandRejected(command="OpenDispute", reason=reason):
+                self.refused.add(reason)
+            case CommandRejected(command="AdmitJob"):
+                self.reused += 1
 
     def of(self, kind: type[T]) -> Iterator[tuple[str, T]]:
         """(subject, event) of every event of this type that names the job."""
-        return ((fact.subject, fact.body) for fact in self.facts if isinstance(fact.body, kind))
+        return iter(self._by_kind.get(kind, ()))
 
 
 @dataclass(slots=True)
@@ -93,6 +117,9 @@ class Trails:
     #: (subject, job id, attempt, round) of a slash for malice -> the times of the proofs voted down before it
     malice: dict[tuple[str, bytes, int, int], list[int]] = field(default_factory=dict)
     _faults: dict[str, list[tuple[int, bytes, int]]] = field(default_factory=dict)
+    #: (subject, reason, job id, attempt, round) of a slash -> the stake before it, what was being unlocked included
+    at_stake: dict[tuple[str, str, bytes, int, int], int] = field(default_factory=dict)
+    _stakes: dict[str, int] = field(default_factory=dict)
     #: subject -> benchmarks that it registered; the flag: upheld against a doubt
     benchmarks: dict[str, set[tuple[str, int, int, bool]]] = field(default_factory=dict)
 
@@ -106,6 +133,13 @@ class Trails:
             case WorkerRegistered():
                 claims = {(c.job_type, c.rows, c.ms, c.job_type in body.insisted) for c in body.benchmarks}
                 self.benchmarks.setdefault(envelope.subject, set()).update(claims)
+            case JobSubmitted():
+                self._of(body.job_id).times[envelope.type, 0] = envelope.at
+            case JobQueued() | PriceRaised() if envelope.subject == NETWORK:
+                self._of(body.job_id).prices.setdefault(body.attempt, {}).setdefault(body.price, envelope.at)
+            case Staked() | Unstaked():
+                paid_in = body.amount if isinstance(body, Staked) else -body.amount
+                self._stakes[envelope.subject] = self._stakes.get(envelope.subject, 0) + paid_in
             case JobAssigned() | JobStarted() | ProofGenerated():
                 self._of(body.job_id).times[envelope.type, body.attempt] = envelope.at
             case WorkerWentOffline(reason=reason) | WorkerDeparted(reason=reason):
@@ -123,16 +157,22 @@ class Trails:
             case Slashed() | RestitutionClaimed():
                 self._fault(envelope, body)
             case CommandRejected(command="OpenDispute") if subject_kind(envelope.subject) == "job":
-                self._of(bytes.fromhex(envelope.subject)).facts.append(Fact(where, envelope.subject, body))
+                self._of(bytes.fromhex(envelope.subject)).put(Fact(where, envelope.subject, body))
             case CommandRejected(command="AdmitJob", reason="job_exists") if subject_kind(envelope.subject) == "job":
-                self._of(bytes.fromhex(envelope.subject)).facts.append(Fact(where, envelope.subject, body))
+                self._of(bytes.fromhex(envelope.subject)).put(Fact(where, envelope.subject, body))
         job_id = getattr(body, "job_id", None)
-        if isinstance(job_id, bytes) and not isinstance(body, _NOT_KEPT):
+        # Of refused votes only the contradictory ones are a cause of anything, and the others cost nobody anything.
+        idle = isinstance(body, VoteRejected) and body.reason != "equivocation"
+        if isinstance(job_id, bytes) and not isinstance(body, _NOT_KEPT) and not idle:
             self._job(self._of(job_id), where, envelope.subject, body)
 
     def _fault(self, envelope: EventEnvelope, body: Slashed | RestitutionClaimed) -> None:
         """Count as `account_state` does: an account's events stand in one partition, so they come in their order."""
         subject, known = envelope.subject, self._faults.setdefault(envelope.subject, [])
+        if isinstance(body, Slashed):
+            total = self._stakes.get(subject, 0)
+            self.at_stake[subject, body.reason, body.job_id, body.attempt, body.round] = total
+            self._stakes[subject] = total - body.amount
         match body:
             case Slashed(reason="invalid_proof"):
                 known.append((envelope.at, body.job_id, body.attempt))
@@ -164,4 +204,4 @@ class Trails:
                 trail.dispute_votes.append((where, body))
             case DisputeResolved():
                 trail.verdicts.append((where, body))
-        trail.facts.append(Fact(where, subject, body))
+        trail.put(Fact(where, subject, body))

@@ -28,8 +28,9 @@ from .network import Network
 from .sealed import Link, sealed_event
 
 FORMAT = "bitsage evidence 1"
-#: Reasons whose evidence rests on an observation of the coordinator: that a time was over, or that a worker was silent.
-ON_THE_WORD = frozenset({"timeout", "repeated_failures"})
+#: Reasons whose evidence rests on an observation of the coordinator: that a time was over, how long
+#: an attempt took, or that a worker was silent.
+ON_THE_WORD = frozenset({"timeout", "repeated_failures", "lock_timeout", "benchmark_fraud"})
 _BY_JOB = frozenset(map(topic_name, ("jobs", "proofs", "votes")))
 
 

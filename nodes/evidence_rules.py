@@ -30,6 +30,7 @@ from bitsage.schemas.events import (
 from bitsage.schemas.parameters import threshold
 from bitsage.schemas.types import EventBody, EventEnvelope
 
+from . import evidence_offers
 from .jobwork import UNDECIDED, judge
 from .network import Network
 
@@ -62,6 +63,8 @@ def needs(accused: str, slash: Slashed, subject: str, body: EventBody) -> bool:
         return of_attempt or isinstance(body, JobSubmitted | ValidatorSetChanged)
     if slash.reason == "timeout":
         return isinstance(body, _OF_THE_JOB) or (subject == accused and isinstance(body, _OF_THE_WORKER[:2]))
+    if slash.reason in evidence_offers.RULES:
+        return evidence_offers.needs(accused, slash, subject, body)
     return slash.reason == "repeated_failures" and subject == accused and isinstance(body, _OF_THE_WORKER)
 
 
@@ -260,4 +263,5 @@ RULES: dict[str, Rule] = {
     "timeout": _timeout,
     "repeated_failures": _repeated_failures,
     "malicious": _malicious,
+    **evidence_offers.RULES,
 }

@@ -69,8 +69,8 @@ class OpenJob:
 
 
 _LIFE = (
-    *(JobSubmitted, JobAssigned, JobReassigned, JobStarted, PriceShared),
-    *(ProofGenerated, TallyOpened, ConsensusReached, VoteCast, JobQueued, PriceRaised),
+    *(JobSubmitted, JobQueued, PriceRaised, JobAssigned, JobReassigned, JobStarted, PriceShared),
+    *(ProofGenerated, TallyOpened, ConsensusReached, VoteCast),
 )
 
 
@@ -95,7 +95,8 @@ class OpenJobs:
             self._over.add(job_id)
             return group, Keep.DONE
         # What is no part of an attempt's life must not bring a job back that this node never knew, or has forgotten.
-        if job_id in self._over or not isinstance(body, _LIFE):
+        raised = isinstance(body, PriceRaised) and job_id in self.jobs
+        if job_id in self._over or not (raised or isinstance(body, _LIFE)):
             return group, Keep.IGNORE
         late = record.timestamp - envelope.at
         return group, self._fold_open(self.jobs.setdefault(job_id, OpenJob(job_id)), body, late)

@@ -17,7 +17,7 @@ from bitsage.privacy import (
 from bitsage.processors.account_state import Account, evolve
 from bitsage.processors.hidden import escrow_context, readers, shares, transfer_context, withdrawal_context
 from bitsage.processors.model import Rules, account_subject
-from bitsage.projections.amounts import in_sage
+from bitsage.schemas.amounts import in_sage
 from bitsage.schemas.commands import SubmitJob
 from bitsage.schemas.events import JobSpec
 from bitsage.schemas.hidden_commands import Deposit, OpenPrivateAccount, Transfer, Withdraw

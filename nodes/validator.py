@@ -77,13 +77,19 @@ class ValidatorNode:
 
     def _look_at_disputes(self) -> set[Key]:
         live: set[Key] = set()
-        for trial in list(self.open_disputes.disputes.values()):
+        read = False
+        for trial in sorted(self.open_disputes.disputes.values(), key=lambda trial: trial.opened.expires_at):
             opened, me = trial.opened, self.client.key.address
             key = (opened.job_id, opened.attempt, opened.proof_hash, opened.round)
             live.add(key)
             if me not in opened.validators or me in trial.voted or (due := self._due(key)) is None:
                 continue
             vote = due[0]
+            if vote is None and read:
+                # One at a time: each takes a look through the log, a bond that comes back when a dispute expires pays for
+                # any number of them, and tallies do not wait.
+                continue
+            read |= vote is None
             if vote is None and (found := disputed(self.client, opened)) is not None:
                 # Not from memory: a dispute asks whether the first judgement was right.
                 vote = self._judged(found[0], opened, found[1])

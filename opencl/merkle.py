@@ -16,7 +16,6 @@ from .device import Device
 from .tuning import HashSizes, hash_sizes
 
 _BLOCK = 16  # words of a BLAKE2s block
-_TOP_LOG = 4  # layers of fewer digests are hashed one by one
 
 
 @dataclass(frozen=True, slots=True)

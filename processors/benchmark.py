@@ -48,9 +48,11 @@ def work_done(event: JobCompleted, job: Job, proofs: Proofs) -> AdjustReputation
     """What the worker's record is told of an approved job; without rows when there is nothing to measure.
 
     Nothing is measured of an attempt whose start the worker never told: from the assignment on, its time may be spent in
-    the worker's queue.
+    the worker's queue. Nor of one with a lock time: there StartJob accepts the job, and the job may wait behind others that
+    a client put before it on purpose.
     """
-    measurable = job.rows and job.started_at and proofs.attempt == event.attempt and job.spec is not None
+    told = job.started_at and not job.lock_until
+    measurable = job.rows and told and proofs.attempt == event.attempt and job.spec is not None
     if not measurable or job.spec is None:
         return AdjustReputation(reason="job_done", job_id=event.job_id, attempt=event.attempt)
     return AdjustReputation(

@@ -8,10 +8,11 @@ from bitsage.schemas.events import (
     RestitutionClaimed,
     RestitutionGranted,
 )
-from bitsage.schemas.types import ZERO_HASH, EventBody
+from bitsage.schemas.types import EventBody
 
 from .account_state import Account, bond_mark, restitution_mark, slash_mark
-from .model import Command, Local, Rules, account_subject
+from .model import Command, Local, Rules
+from .penalty import divided
 from .refusal import is_amount, rejected
 from .views import account
 
@@ -63,19 +64,15 @@ def _settle(state: Account, command: Command, body: SettleBond, rules: Rules) ->
         return rejected(command, "no_bond")
     if not body.lost:
         return [BondReturned(job_id=body.job_id, attempt=body.attempt, amount=bond.amount, outcome=body.outcome)]
-    reporter = body.reporter
-    if reporter is None or account_subject(reporter) == command.subject:
-        reporter = ZERO_HASH
-    reward = bond.amount * rules.parameters.slash_reporter_percent // 100 if reporter != ZERO_HASH else 0
-    burnt = bond.amount * rules.parameters.slash_burnt_percent // 100
+    parts = divided(bond.amount, body.reporter, command.subject, rules)
     return [
         BondForfeited(
             job_id=body.job_id,
             attempt=body.attempt,
             amount=bond.amount,
-            reporter=reporter,
-            reporter_amount=reward,
-            burnt=burnt,
-            treasury=bond.amount - reward - burnt,
+            reporter=parts.reporter,
+            reporter_amount=parts.reward,
+            burnt=parts.burnt,
+            treasury=parts.treasury,
         )
     ]

@@ -2,10 +2,8 @@
 
 from bitsage.schemas.commands import (
     AdjustReputation,
-    CollectFees,
     EnforceVerdict,
     GrantRestitution,
-    GrantReward,
     OpenDispute,
     PayRestitution,
     RequestRetrial,
@@ -27,7 +25,8 @@ from bitsage.schemas.types import CommandBody
 from .disputes import PART, consequences
 from .model import NETWORK, TREASURY, Command, Local, Rules, account_subject, job_subject
 from .payments import worker_address
-from .views import market, votes
+from .penalty import passed_on
+from .views import job, market, votes
 
 FollowUps = list[tuple[str, CommandBody]]
 
@@ -90,8 +89,15 @@ def resolved(command: Command, event: DisputeResolved, local: Local, rules: Rule
     record = "dispute_won" if event.outcome == "overturned" else "dispute_lost"
     result.append((disputer, AdjustReputation(reason=record, job_id=job_id, attempt=attempt)))
     if event.outcome == "overturned" and dispute.decision == "approved":
+        spec = job(local).spec
         slash = SlashStake(
-            reason="invalid_proof", job_id=job_id, attempt=attempt, reporter=event.disputer, round=event.round
+            reason="invalid_proof",
+            job_id=job_id,
+            attempt=attempt,
+            reporter=event.disputer,
+            round=event.round,
+            # A false proof answers with the job's collateral, whenever it is found out.
+            collateral=0 if spec is None else spec.collateral,
         )
         lost = AdjustReputation(reason="dispute_lost", job_id=job_id, attempt=attempt)
         # The record first: the slash may end the registration that it belongs to.
@@ -123,28 +129,7 @@ def enforced(command: Command, event: VerdictEnforced, local: Local, rules: Rule
 
 def forfeited(command: Command, event: BondForfeited, local: Local, rules: Rules) -> FollowUps:
     """The bond's parts go where a slash's parts go."""
-    who = worker_address(command.subject)
-    result: FollowUps = []
-    if event.reporter_amount:
-        reward = GrantReward(
-            amount=event.reporter_amount,
-            slashed=who,
-            reason="dispute_lost",
-            job_id=event.job_id,
-            attempt=event.attempt,
-        )
-        result.append((account_subject(event.reporter), reward))
-    collected = CollectFees(
-        job_id=event.job_id,
-        attempt=event.attempt,
-        payer=who,
-        source="dispute_lost",
-        amount=event.burnt + event.treasury,
-        burnt=event.burnt,
-        treasury=event.treasury,
-        stakers=0,
-    )
-    return [*result, *([(TREASURY, collected)] if collected.amount else [])]
+    return passed_on(command.subject, event, "dispute_lost")
 
 
 def restitution_claimed(command: Command, event: RestitutionClaimed, local: Local, rules: Rules) -> FollowUps:

@@ -25,7 +25,9 @@ FollowUps = list[FollowUp]
 CONSEQUENCES: dict[str, tuple[str | None, str]] = {
     "attempt_timeout": ("timeout", "slash"),
     "worker_offline": ("timeout", "slash"),
-    "lock_timeout": ("lock_timeout", "failure"),
+    # A row of its own, outside of the runs of failures: lock times are the client's choice, as short as the network allows,
+    # and three of them that a worker sleeps through at once would otherwise cost it a quarter of its stake.
+    "lock_timeout": ("lock_timeout", "lock_timeout"),
     "invalid_proof": ("invalid_proof", "slash"),
     "abandoned": (None, "failure"),
 }

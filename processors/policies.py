@@ -14,7 +14,6 @@ from bitsage.schemas.commands import (
     CastVote,
     ChangeValidator,
     CollectFees,
-    GrantReward,
     OpenDispute,
     OpenTally,
     OwePayment,
@@ -67,6 +66,7 @@ from .account_state import faults_within
 from .hidden import ESCROW, SENDER, handle, shares
 from .model import NETWORK, TREASURY, Command, Local, Rules, account_subject, job_subject
 from .payments import worker_address
+from .penalty import passed_on
 from .registration import VALIDATORS_FULL
 from .views import account, job, market
 
@@ -137,31 +137,7 @@ def _transfer_bounced(command: Command, event: TransferBounced, local: Local, ru
 
 
 def _slashed(command: Command, event: Slashed, local: Local, rules: Rules) -> FollowUps:
-    who = worker_address(command.subject)
-    result: FollowUps = []
-    if event.reporter_amount:
-        reward = GrantReward(
-            amount=event.reporter_amount,
-            slashed=who,
-            reason=event.reason,
-            job_id=event.job_id,
-            attempt=event.attempt,
-            round=event.round,
-        )
-        result.append((account_subject(event.reporter), reward))
-    collected = CollectFees(
-        job_id=event.job_id,
-        attempt=event.attempt,
-        payer=who,
-        source=event.reason,
-        amount=event.burnt + event.treasury,
-        burnt=event.burnt,
-        treasury=event.treasury,
-        stakers=0,
-        round=event.round,
-    )
-    if collected.amount:
-        result.append((TREASURY, collected))
+    result = passed_on(command.subject, event, event.reason, event.round)
     if event.reason == "invalid_proof":
         run = faults_within(account(local), rules.parameters.malicious_window_ms)
         if len(run) >= rules.parameters.malicious_proofs:

@@ -121,7 +121,8 @@ def _why_not(state: Account, job_id: bytes, rules: Rules) -> str | None:
     payment = state.payments.get(job_id)
     if payment is not None:
         return None if payment.credit else "not_encrypted_yet"
-    nonces = range(1, rules.parameters.attempts + 1)
+    # Declined assignments use up numbers of attempts, and none of the attempts.
+    nonces = range(1, rules.parameters.attempts + rules.parameters.declines + 1)
     known = any(payment_mark(job_id, nonce) in state.marks for nonce in nonces)
     return "already_claimed" if known else "no_payment"
 

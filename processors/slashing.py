@@ -2,10 +2,11 @@
 
 from bitsage.schemas.commands import GrantReward, SlashStake
 from bitsage.schemas.events import RewardGranted, Slashed
-from bitsage.schemas.types import ZERO_HASH, EventBody
+from bitsage.schemas.types import EventBody
 
 from .account_state import Account, faults_within, reward_mark, slash_mark
-from .model import Command, Local, Rules, account_subject
+from .model import Command, Local, Rules
+from .penalty import divided
 from .refusal import is_amount, rejected
 from .views import account
 
@@ -53,21 +54,17 @@ def _slash(state: Account, command: Command, body: SlashStake, rules: Rules) -> 
     amount = min(total, max(total * percent // 100, body.collateral))
     if not amount:
         return rejected(command, "nothing_to_slash")
-    reporter = body.reporter
-    if reporter is None or account_subject(reporter) == command.subject:
-        reporter = ZERO_HASH
-    reward = amount * rules.parameters.slash_reporter_percent // 100 if reporter != ZERO_HASH else 0
-    burnt = amount * rules.parameters.slash_burnt_percent // 100
+    parts = divided(amount, body.reporter, command.subject, rules)
     return [
         Slashed(
             amount=amount,
             reason=body.reason,
             job_id=body.job_id,
             attempt=body.attempt,
-            reporter=reporter,
-            reporter_amount=reward,
-            burnt=burnt,
-            treasury=amount - reward - burnt,
+            reporter=parts.reporter,
+            reporter_amount=parts.reward,
+            burnt=parts.burnt,
+            treasury=parts.treasury,
             remaining=max(0, state.stake - amount),
             round=body.round,
         )

@@ -76,15 +76,6 @@ class SortedMap(Generic[K, V]):
         found: K = keys[bisect_left(keys, key)]
         return found
 
-    def starting_at(self, key: Any) -> Iterator[K]:
-        """Keys not below `key`, in ascending order."""
-        i = bisect_left(self._lasts, key)
-        if i < len(self._lasts):
-            keys: Any = self._keys[i]
-            yield from keys[bisect_left(keys, key) :]
-            for chunk in self._keys[i + 1 :]:
-                yield from chunk
-
     def set(self, key: K, value: V) -> "SortedMap[K, V]":
         """The map with `value` at `key`."""
         if not self._lasts:

@@ -6,7 +6,8 @@ such text; the functions that `register` adds to a connection do it exactly.
 
 import sqlite3
 
-SAGE_DECIMALS = 18
+from bitsage.schemas.amounts import in_sage
+
 _WIDTH = 48
 
 
@@ -36,13 +37,6 @@ def sort_key(amount: int) -> str:
     if abs(amount) >= 10**_WIDTH:
         raise OverflowError("the amount has more than 48 digits")
     return f"1{amount:0{_WIDTH}d}" if amount >= 0 else f"0{10**_WIDTH + amount:0{_WIDTH}d}"
-
-
-def in_sage(amount: int) -> str:
-    """Base units as a decimal number of SAGE, exact: 1500000000000000000 -> 1.5."""
-    whole, part = divmod(abs(amount), 10**SAGE_DECIMALS)
-    tail = f"{part:0{SAGE_DECIMALS}d}".rstrip("0")
-    return f"{'-' if amount < 0 else ''}{whole}{'.' + tail if tail else ''}"
 
 
 class _Sum:

@@ -72,6 +72,7 @@ class Parameters:
             "dispute_lost": -50,
             "dispute_won": 30,
             "inactivity": -5,
+            "lock_timeout": -25,
         }
     )
     failures_until_inactive: int = 3
@@ -90,7 +91,6 @@ class Parameters:
     faucet_cooldown_ms: int = DAY_MS
     proof_max_bytes: int = 256 * 1024
     proof_max_uncompressed: int = 4 * 1024 * 1024
-    security_bits: int = 96
     clock_skew_ms: int = 300_000
     job_input_max_bytes: int = 512 * 1024
     #: A decision slashes up to a third of the validators, and one command may have 256 follow-ups.

@@ -9,8 +9,8 @@ import typer
 from bitsage.errors import InputError
 
 from . import output
-from .context import client_of, config, kafka_settings, load_key, onlooker, wallet_name
-from .failures import EXIT_CODES, REFUSED, Commands
+from .context import client_of, config, kafka_settings, load_key, wallet_name
+from .failures import EXIT_CODES, Commands
 from .options import AsJson, JobId, Name, Password, PasswordFile, job_bytes, root
 from .shared import Role, Words, add_balance_command, announce_account, send, show_answers
 
@@ -190,13 +190,7 @@ def submit_job(
     What is missing in the hidden balance is deposited first, rounded up to 1, 2, 5, 10, ... SAGE: deposits are public.
     The first time, a client's wallet is made and gets test tokens.
     """
-    from bitsage.nodes.purse import Purse
-    from bitsage.nodes.signing import now_ms
-
-    from .events import document, line
-    from .founding import open_account
-    from .jobs import Wish
-    from .wallets import load_or_make
+    from .submit import Wish, submit
 
     wish = Wish(
         type=job_type,
@@ -217,67 +211,16 @@ def submit_job(
         lock_timeout=lock_timeout,
         collateral=collateral,
     )
-    spec = wish.spec(now_ms())
-    # Before a wallet is made: no wallet is left behind by a command that could not do anything.
-    with onlooker():
-        pass
-    key, fresh = load_or_make(wallet_name(name, CLIENT.name), password, password_file, show_words=words)
-    with client_of(key) as client:
-        if fresh:
-            for answer in open_account(client):
-                output.remark(line(answer))
-        if wish.open_offer:
-            job_id, answers = client.submit_job(spec)
-        else:
-            purse = Purse(client)
-            purse.check_price(wish.price)
-            for answer in purse.cover(wish.price):
-                output.remark(line(answer))
-            job_id, answers = purse.submit_job(spec, wish.price)
-        if not as_json or wait:
-            (output.remark if as_json else output.say)(f"job {job_id.hex()} is submitted")
-        if wait:
-            _wait(job_id, timeout, as_json)
-        elif as_json:
-            output.emit_json({"job_id": job_id.hex(), "events": [document(answer) for answer in answers]})
-        else:
-            show_answers(answers, False)
-
-
-def _wait(job_id: bytes, timeout: float, as_json: bool) -> None:
-    """Follow a job to its end; exit 1 when it ended without a result.
-
-    Raises:
-        AnswerTimeout: it is not over after `timeout` seconds.
-        InputError: the log has no such job.
-    """
-    from .events import body_document, document, line
-    from .jobs import is_end, life_of
-
-    last, events = None, []
-    with onlooker() as client:
-        for answer in life_of(client, job_id, follow=True, timeout=timeout):
-            events.append(document(answer))
-            output.remark(line(answer))
-            if is_end(answer.body):
-                last = answer
-    assert last is not None, "life_of ends with the job or raises"
-    name = last.envelope.type
-    outcome = {"JobCompleted": "completed", "JobFailed": "failed", "JobCancelled": "cancelled"}.get(name, "rejected")
-    if as_json:
-        output.emit_json(
-            {"job_id": job_id.hex(), "outcome": outcome, "result": body_document(last.body), "events": events}
-        )
-    else:
-        output.say(f"job {job_id.hex()}: {outcome}")
-    if outcome != "completed":
-        raise typer.Exit(REFUSED)
+    chosen = wallet_name(name, CLIENT.name)
+    submit(wish, chosen, password, password_file, show_words=words, wait=timeout if wait else None, as_json=as_json)
 
 
 @app.command("wait-job", epilog="Example: sage-coordinator wait-job 0123456789abcdef0123456789abcdef")
 def wait_job(job: JobId, timeout: Timeout = 3600.0, as_json: AsJson = False) -> None:
     """Wait until a job is over and paid for (exit 0), or failed, cancelled, rejected (exit 1)."""
-    _wait(job_bytes(job), timeout, as_json)
+    from .submit import wait_for
+
+    wait_for(job_bytes(job), timeout, as_json)
 
 
 @app.command("cancel-job", epilog="Example: sage-coordinator cancel-job 0123456789abcdef0123456789abcdef")
@@ -311,37 +254,13 @@ def verify_proof(
 
     With --via the proofs go to validators' bridges instead, whose verdicts are signed (docs/bridge.md).
     """
-    from .events import body_document, place
-    from .jobs import check_proofs
+    from .verdicts import verify_elsewhere, verify_here
 
     job_id = job_bytes(job)
     if via is not None:
-        from .verdicts import verify_elsewhere
-
         verify_elsewhere(job_id, via, trust or [], as_json)
-        return
-    with onlooker() as client:
-        checked = check_proofs(client, job_id)
-    if as_json:
-        proofs = [
-            {
-                **body_document(c.proof.body),
-                "valid": c.valid,
-                "reason": c.reason,
-                "decision": c.decision,
-                "verify_seconds": round(c.seconds, 3),
-                "place": place(c.proof),
-            }
-            for c in checked
-        ]
-        output.emit_json({"job_id": job_id.hex(), "valid": checked[-1].valid, "proofs": proofs})
     else:
-        for c in checked:
-            verdict = "valid" if c.valid else f"not valid ({c.reason})"
-            decision = f"; the validators decided: {c.decision}" if c.decision else ""
-            output.say(f"proof at {place(c.proof)}: {verdict}, verified in {c.seconds:.2f} s{decision}")
-    if not checked[-1].valid:
-        raise typer.Exit(REFUSED)
+        verify_here(job_id, as_json)
 
 
 @app.command("list-jobs", epilog="Example: sage-coordinator list-jobs --state paid")

@@ -1,6 +1,5 @@
 """`sage dlq`: what could never be handled, and the way back."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ from bitsage.streams.seal import Sealer
 from . import output
 from .context import load_key, network, open_log, wallet_name
 from .failures import REFUSED
+from .moments import moment
 from .options import AsJson, Name, Password, PasswordFile
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _facts(letter: DeadLetter) -> dict[str, object]:
         "parked": letter.parked,
         "attempt": letter.attempt,
         "version": letter.version,
-        "at": datetime.fromtimestamp(letter.at / 1000, UTC).isoformat(timespec="milliseconds"),
+        "at": moment(letter.at),
         "bytes": len(letter.value or b""),
     }
     return facts | ({"cut_sha256": letter.digest} if letter.digest else {})

@@ -1,13 +1,13 @@
 """Events for people and programs: a JSON document, and a line with the few facts that matter."""
 
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, get_args, get_type_hints
 
+from bitsage.amounts import in_sage
 from bitsage.nodes.client import Answer
 from bitsage.schemas.types import Amount, EventBody, Fixed
 
-from ..amounts import in_sage
+from .moments import moment
 
 #: Fields of 32 bytes that are account addresses; the others are hashes.
 _ACCOUNTS = frozenset({"worker", "client", "validator", "validators", "address", "reporter", "payer", "slashed"})
@@ -97,14 +97,6 @@ def document(answer: Answer) -> dict[str, Any]:
         "offset": answer.offset,
         "body": body_document(answer.body),
     }
-
-
-def moment(ms: int) -> str:
-    """Milliseconds since 1970 as ISO 8601 in UTC."""
-    try:
-        return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    except (OverflowError, ValueError, OSError):
-        return f"{ms} ms"
 
 
 def place(answer: Answer) -> str:

@@ -1,7 +1,7 @@
 """Hidden amounts on the command line: move them, claim them, read them with the keystores at hand."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -70,45 +70,6 @@ def transfer(
     units, to = to_base_units(amount), parse_address(account_of(recipient))
     with client_of(load_key(wallet_name(name, "client"), password, password_file)) as client:
         show_answers(Purse(client).transfer(to, units), as_json, account=client.subject)
-
-
-def claim(client: Any, job_id: bytes | None, *, keep_private: bool, amount: int | None, as_json: bool) -> None:
-    """Fold what is pending, then withdraw; print what was paid and what moved.
-
-    Raises:
-        CommandRefused: the payment of `job_id` is not among what is pending.
-        PurseError: more is to be withdrawn than is available.
-    """
-    from bitsage.nodes.errors import CommandRefused
-    from bitsage.nodes.purse import Purse
-
-    from .events import document
-
-    purse = Purse(client)
-    paid: list[tuple[bytes, int]] = []
-    answers: list[Any] = []
-    try:
-        paid, answers = purse.claim(job_id)
-    except CommandRefused as refusal:
-        # Nothing arrived; an earlier claim may have kept something private.
-        if job_id is not None or refusal.code not in ("nothing_pending", "no_private_account"):
-            raise
-    moved = 0
-    if not keep_private and purse.read().private.payment_key:
-        moved, more = purse.withdraw(amount)
-        answers = [*answers, *more]
-    total = sum(units for _, units in paid)
-    if as_json:
-        claimed = [{"job_id": job.hex(), "amount": str(units)} for job, units in paid]
-        events = [document(answer) for answer in answers]
-        output.emit_json({"claimed": claimed, "total": str(total), "withdrawn": str(moved), "events": events})
-        return
-    for job, units in paid:
-        output.say(f"claimed {in_sage(units)} SAGE for job {job.hex()}")
-    if moved:
-        output.say(f"withdrew {in_sage(moved)} SAGE to the public balance")
-    if not answers:
-        output.say("no payment waits to be claimed")
 
 
 @payment_app.command("key", epilog="Example: sage payment key --name auditor")

@@ -1,4 +1,4 @@
-"""Jobs on the command line: what is asked for, waiting for it, and its proof checked by oneself."""
+"""Jobs on the command line: what is asked for, and waiting for it."""
 
 import re
 import time
@@ -12,20 +12,16 @@ from bitsage.amounts import to_base_units
 from bitsage.errors import InputError
 from bitsage.nodes.client import Answer, Client, fresh_seed
 from bitsage.nodes.errors import AnswerTimeout
-from bitsage.nodes.jobwork import job_input, judge
+from bitsage.nodes.jobwork import job_input
 from bitsage.obelysk import get_job_type, read_input
-from bitsage.processors.model import job_subject
 from bitsage.schemas.events import (
-    ConsensusReached,
     EscrowRefunded,
     JobCancelled,
     JobCompleted,
     JobFailed,
     JobRejected,
     JobSpec,
-    JobSubmitted,
     PaymentEncrypted,
-    ProofGenerated,
 )
 from bitsage.streams.log import Record
 from bitsage.streams.topics import TOPICS, topic_name
@@ -298,40 +294,3 @@ def _news(client: Client, ends: dict[tuple[str, int], int], seen: _Seen, deadlin
                 raise AnswerTimeout("the job is not over yet; it goes on, ask again later")
     finally:
         reader.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """One proof of a job, judged by this process; `decision` is what the validators decided, if they did."""
-
-    proof: Answer
-    valid: bool
-    reason: str
-    decision: str | None
-    seconds: float
-
-
-def check_proofs(client: Client, job_id: bytes) -> list[Checked]:
-    """Verify every proof of a job anew, from the log alone.
-
-    Raises:
-        InputError: the log has no such job (`unknown_job`) or no proof of it (`no_proof`).
-    """
-    answers = client.history(("jobs", "proofs", "votes"), job_subject(job_id))
-    submitted = next((a.body for a in answers if isinstance(a.body, JobSubmitted)), None)
-    if submitted is None:
-        raise InputError("unknown_job", f"there is no job {job_id.hex()} in the log")
-    decided = {
-        (a.body.attempt, a.body.proof_hash): a.body.outcome for a in answers if isinstance(a.body, ConsensusReached)
-    }
-    checked = []
-    for answer in answers:
-        if isinstance(answer.body, ProofGenerated):
-            proof, started = answer.body, time.monotonic()
-            spec = submitted.spec
-            valid, reason = judge(spec.job_type, spec.input, proof, client.network.parameters)
-            outcome = decided.get((proof.attempt, proof.proof_hash))
-            checked.append(Checked(answer, valid, reason, outcome, time.monotonic() - started))
-    if not checked:
-        raise InputError("no_proof", f"job {job_id.hex()} has no proof yet")
-    return checked

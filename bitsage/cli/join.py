@@ -1,6 +1,5 @@
 """`sage-worker join`: the steps of joining, told one by one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +50,7 @@ def join_network(
     with client_of(key) as client:
         before = standing(client, key.address)
         _tell_before(before, wanted)
-        after = Joining(client, config().node_folder(name), wanted, _teller(client)).run()
+        after = Joining(client, config().node_folder(name), wanted, _tell).run()
         _tell_after(client, before, after)
     return key
 
@@ -64,16 +63,13 @@ def _tell_before(found: Standing, wanted: Wanted) -> None:
         output.say(f"stake: {in_sage(account.stake)} SAGE were there")
 
 
-def _teller(client: Client) -> Callable[[str, list[Any]], None]:
+def _tell(step: str, answers: list[Any]) -> None:
     from .events import line
 
-    def tell(step: str, answers: list[Any]) -> None:
-        if step == "register":
-            output.say("attestation: none; no quote is attached, and this version verifies none")
-        for answer in answers:
-            output.say(f"{step}: {line(answer)}")
-
-    return tell
+    if step == "register":
+        output.say("attestation: none; no quote is attached, and this version verifies none")
+    for answer in answers:
+        output.say(f"{step}: {line(answer)}")
 
 
 def _tell_after(client: Client, before: Standing, after: Standing) -> None:

@@ -4,7 +4,6 @@ import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Self
 
@@ -12,9 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from bitsage.projections.amounts import in_sage
 from bitsage.projections.sandbox import Rows
 from bitsage.projections.schema import Kind
+from bitsage.schemas.amounts import in_sage
+
+from .moments import moment
 
 _PIPE_WIDTH = 400
 
@@ -79,8 +80,5 @@ def readable(value: Any, kind: Kind | None) -> str:
     if kind is Kind.FLAG:
         return "yes" if value else "no"
     if kind is Kind.TIME:
-        try:
-            return datetime.fromtimestamp(value / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        except (OverflowError, ValueError, OSError):
-            return str(value)
+        return moment(value)
     return str(value)

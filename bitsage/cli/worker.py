@@ -1,20 +1,19 @@
 """`sage-worker`: stake, register, run and prove jobs, claim payments."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bitsage.amounts import in_sage, to_base_units
-from bitsage.wallet import parse_address
+from bitsage.amounts import to_base_units
 
 from . import logs, output
 from .bidding import Clients, JobTypes, LeastTier, MaxCollateral, MinPrice, Slots, bidding_policy
-from .context import client_of, config, load_key, onlooker, run_node, wallet_name
+from .claims import claim_payments
+from .context import client_of, config, load_key, run_node, wallet_name
 from .failures import EXIT_CODES, Commands
-from .options import AsJson, Name, Password, PasswordFile, job_bytes, root
+from .options import AsJson, Name, Password, PasswordFile, root
 from .shared import (
     Amount,
     Role,
@@ -26,6 +25,7 @@ from .shared import (
     send,
     show_answers,
 )
+from .worker_status import status
 
 if TYPE_CHECKING:
     from bitsage.nodes.bidding import BiddingPolicy
@@ -259,99 +259,11 @@ def _work(chosen: str, key: "Key", device: str | None, policy: "BiddingPolicy | 
         )
 
 
-@app.command("status", epilog="Example: sage-worker status --json")
-def status(name: Name = None, as_json: AsJson = False) -> None:
-    """Show the worker as the network sees it: registration, presence, reputation, stake, open jobs."""
-    from .models import account_of, one_row, rows_of
-
-    account = account_of(wallet_name(name, ROLE.name))
-    worker = one_row("workers", "worker", account) or {}
-    stakes = one_row("stakes", "account", account) or {}
-    open_jobs = [
-        job
-        for job in rows_of("jobs", {"worker": account}, limit=10_000)
-        if job["state"] not in ("paid", "approved", "failed", "cancelled", "rejected")
-    ]
-    verdict = _verdict(account, str(worker.get("tier") or stakes.get("tier") or ""))
-    filed = rows_of("consensus", {"disputer": account}, table="disputes", limit=10_000)
-    document = {
-        "account": account,
-        "registered": bool(worker.get("registered")),
-        "online": bool(worker.get("online")),
-        **{
-            k: worker.get(k)
-            for k in ("tier", "gpu_model", "reputation", "level", "slots", "busy", "completed", "absence")
-        },
-        "stake": str(stakes.get("amount") or "0"),
-        "slashed": str(stakes.get("slashed") or "0"),
-        "verify_stake": verdict,
-        "jobs": [{"job_id": job["job_id"], "state": job["state"]} for job in open_jobs],
-        "disputes": [
-            {"job_id": d["job_id"], "attempt": d["attempt"], "outcome": d["outcome"] or "open"} for d in filed
-        ],
-    }
-    if as_json:
-        output.emit_json(document)
-        return
-    amounts = {k: f"{in_sage(int(str(document[k])))} SAGE" for k in ("stake", "slashed")}
-    amounts["verify_stake"] = _verdict_line(verdict)
-    jobs = ", ".join(f"{job['job_id']} ({job['state']})" for job in open_jobs) or "none"
-    disputes = ", ".join(f"{d['job_id']} ({d['outcome'] or 'open'})" for d in filed) or "none"
-    output.facts(document | amounts | {"jobs": jobs, "disputes": disputes})
-
-
-def _verdict(account: str, tier: str) -> dict[str, Any]:
-    """`verify_stake` of the account for a tier (the lowest where it has none), amounts in base units."""
-    from dataclasses import asdict
-
-    from bitsage.nodes.joining import stake_verdict, standing
-    from bitsage.schemas.parameters import TIERS
-
-    with onlooker() as client:
-        verdict = stake_verdict(client, standing(client, parse_address(account)), tier if tier in TIERS else TIERS[0])
-    found = {k: str(v) if k in ("amount", "current", "required") else v for k, v in asdict(verdict).items()}
-    return {"answer": type(verdict).__name__.lower(), **found}
-
-
-def _verdict_line(verdict: dict[str, Any]) -> str:
-    match verdict["answer"]:
-        case "valid":
-            until = datetime.fromtimestamp(verdict["until"] / 1000, UTC).isoformat(timespec="seconds")
-            return f"valid: {in_sage(int(verdict['amount']))} SAGE, none of it can leave before {until}"
-        case "unlocked":
-            return "unlocked: too much of the stake is being taken out to count; no jobs come"
-        case _:
-            held, needed = in_sage(int(verdict["current"])), in_sage(int(verdict["required"]))
-            return f"insufficient: {held} SAGE of {needed} SAGE; no jobs come"
-
-
-def _claim(
-    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Only if the payment for this job waits.")] = None,
-    keep_private: Annotated[
-        bool, typer.Option("--keep-private", help="Leave it in the hidden balance: no amount becomes public.")
-    ] = False,
-    amount: Annotated[
-        str | None, typer.Option("--amount", metavar="SAGE", help="Withdraw so much; default: everything available.")
-    ] = None,
-    name: Name = None,
-    password: Password = None,
-    password_file: PasswordFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Take in the payments that wait, then withdraw to the public balance. A withdrawal is public: withdrawing each payment
-    by itself shows what it was."""
-    from .hidden import claim
-
-    if keep_private and amount is not None:
-        raise typer.BadParameter("--keep-private withdraws nothing: it does not go with --amount")
-    wanted = None if job is None else job_bytes(job)
-    units = None if amount is None else to_base_units(amount)
-    with client_of(load_key(wallet_name(name, ROLE.name), password, password_file)) as client:
-        claim(client, wanted, keep_private=keep_private, amount=units, as_json=as_json)
-
-
-app.command("claim", epilog="Example: sage-worker claim")(_claim)
-app.command("claim-payments", epilog="Example: sage-worker claim-payments --json", help="The same as claim.")(_claim)
+app.command("status", epilog="Example: sage-worker status --json")(status)
+app.command("claim", epilog="Example: sage-worker claim")(claim_payments)
+app.command("claim-payments", epilog="Example: sage-worker claim-payments --json", help="The same as claim.")(
+    claim_payments
+)
 add_balance_command(app, ROLE)
 
 

@@ -12,7 +12,7 @@ from bitsage.stark.vectors import U32
 
 from .disassembler import format_instruction
 from .errors import Trap
-from .isa import MAX_TAPE, MEMORY_WORDS, Op, Program
+from .isa import MAX_TAPE, MEMORY_WORDS, Instruction, Op, Program
 from .micro import SINK, Function, Kind, MicroOp, lower
 
 MAX_CYCLES = 1 << 20
@@ -166,23 +166,24 @@ def trace_lines(execution: Execution, limit: int | None = None) -> Iterator[str]
     """The run for people, one line a cycle: cycle, program counter, instruction, what it read and did."""
     program = execution.program.instructions
     count = execution.cycles if limit is None else min(limit, execution.cycles)
-    columns = (column[:count].tolist() for column in (execution.pc, execution.a, execution.b, execution.c))
-    for cycle, (pc, a, b, c) in enumerate(zip(*columns, strict=True)):
+    columns = (column[:count].tolist() for column in (execution.pc, execution.a, execution.c))
+    for cycle, (pc, a, c) in enumerate(zip(*columns, strict=True)):
         instruction = program[pc]
         text = format_instruction(instruction, labels=len(program))
-        yield f"{cycle:>7} {pc:>5}  {text:<28} {_effect(instruction.op, instruction.rd, instruction.imm, a, b, c)}".rstrip()
+        yield f"{cycle:>7} {pc:>5}  {text:<28} {_effect(instruction, a, c)}".rstrip()
 
 
-def _effect(op: int, rd: int, imm: int, a: int, b: int, c: int) -> str:
+def _effect(instruction: Instruction, a: int, c: int) -> str:
+    op, rd = instruction.op, instruction.rd
     match op:
         case Op.JMP | Op.HALT:
             return ""
         case Op.JZ | Op.JNZ:
             return f"{a}: {'jump' if (op == Op.JZ) == bool(c) else 'no jump'}"
         case Op.STORE:
-            return f"[{(a + imm) % P}] = {c}"
+            return f"[{(a + instruction.imm) % P}] = {c}"
         case Op.LOAD:
-            return f"r{rd} = {c} from [{(a + imm) % P}]"
+            return f"r{rd} = {c} from [{(a + instruction.imm) % P}]"
         case Op.WRITE:
             return f"output {c}"
         case Op.READ:

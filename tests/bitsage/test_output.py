@@ -6,8 +6,9 @@ import pytest
 import structlog
 
 from bitsage.cli import logs
-from bitsage.cli.events import body_document, brief, moment
+from bitsage.cli.events import body_document, brief
 from bitsage.cli.jobs import deadline_ms
+from bitsage.cli.moments import moment
 from bitsage.errors import InputError
 from bitsage.schemas.events import (
     JobSpec,

@@ -66,3 +66,11 @@ def test_the_lower_bounds_are_not_below_what_the_code_imports() -> None:
     asked = {r.name: r.specifier for r in map(Requirement, project["dependencies"])}
     # `fastecdsa.rust` came with 4.0.
     assert "3.0.1" not in asked["fastecdsa"]
+
+
+def test_the_help_names_every_command_of_the_entry_script() -> None:
+    text = (ROOT / "run").read_text(encoding="utf-8")
+    usage, cases = text.split("<<'TEXT'\n")[1].split("\nTEXT\n")[0], text.split('case "$command" in\n')[1]
+    offered = {word for names in re.findall(r"^  ([a-z|-]+)\)", cases, re.MULTILINE) for word in names.split("|")}
+    told = set(re.findall(r"^  ([a-z][a-z-]*(?: \| [a-z-]+)*)(?= |$)", usage, re.MULTILINE))
+    assert {word for names in told for word in names.split(" | ")} == offered - {"help", "-h", "--help"}

@@ -40,6 +40,7 @@ class Story:
             worker=WORKER, tier="consumer", gpu_model="", stake=1, payment_key=b"", job_types=["matmul"], slots=1,
             attested=False, benchmarks=[claim], insisted=["matmul"] if insisted else [],
         )  # fmt: skip
+        self.tell(ACCOUNT, e.Staked(amount=100, total=100, tier="consumer"), 0)
         self.tell(ACCOUNT, joined, 0)
         for n in (1, 2):
             self._job(n)
@@ -58,6 +59,11 @@ class Story:
         name, held = job_id(n).hex(), {"job_id": job_id(n), "attempt": 1, "worker": WORKER}
         self.tell(account_subject(b"c" * 32), e.EscrowLocked(job_id=job_id(n), amount=5), 0)
         self.tell(name, e.JobSubmitted(job_id=job_id(n), client=b"c" * 32, spec=SPEC, rows=256), 1)
+        queued = e.JobQueued(
+            job_id=job_id(n), attempt=1, job_type="matmul", tier="", tee=False, priority=0, submitted_at=1, excluded=[],
+            price=5,
+        )  # fmt: skip
+        self.tell("network", queued, 1)
         self.tell("network", e.JobMatched(**held, price=5), 1)
         self.tell(name, e.JobAssigned(**held, cost=5, expires_at=9), 10)
         self.tell(name, e.JobStarted(**held), 30)

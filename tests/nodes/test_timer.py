@@ -8,9 +8,9 @@ from testnetwork import TestNetwork, key, spec
 
 from bitsage.nodes.signing import now_ms
 from bitsage.nodes.timer import Presence, Timer
-from bitsage.processors.model import account_subject, job_subject
+from bitsage.processors.model import NETWORK, account_subject, job_subject
 from bitsage.schemas import events as e
-from bitsage.schemas.commands import CloseTally, ReportPresence, TimeoutElapsed
+from bitsage.schemas.commands import CloseTally, RaisePrice, ReportPresence, TimeoutElapsed
 from bitsage.schemas.heartbeat import Heartbeat
 from bitsage.schemas.types import EventEnvelope
 from bitsage.streams.log import Outgoing, Record
@@ -193,3 +193,36 @@ def test_a_heartbeat_counts_when_it_is_fresh_and_the_workers_own(timer: Timer, t
     assert timer.workers[SUBJECT].last_seen == 5
     hear(timer, own, SUBJECT)
     assert timer.workers[SUBJECT].last_seen > 1_700_000_000_000
+
+
+def queued(attempt: int = 1) -> e.JobQueued:
+    return e.JobQueued(
+        job_id=JOB, attempt=attempt, job_type="matmul", tier="", tee=False, priority=0, submitted_at=0, excluded=[],
+        price=5 * 10**12, min_cost=5 * 10**12, max_cost=325 * 10**12, ramp_start=0, ramp_ms=32_000,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("first", [submitted(), queued()])
+def test_a_price_rises_step_by_step_whichever_topic_is_read_first(timer: Timer, first: Any) -> None:
+    tell(timer, first, queued() if isinstance(first, e.JobSubmitted) else submitted())
+
+    def due(now: int) -> list[Any]:
+        return [(subject, body.price) for subject, body in timer.due(now) if isinstance(body, RaisePrice)]
+
+    assert due(999) == []
+    assert due(1_000) == [(NETWORK, 15 * 10**12)]
+    tell(timer, e.PriceRaised(job_id=JOB, attempt=1, price=15 * 10**12))
+    assert due(1_999) == []
+    assert due(2_000) == [(NETWORK, 25 * 10**12)]
+    tell(timer, assigned())
+    assert due(9_000) == []
+    tell(timer, e.JobReassigned(job_id=JOB, worker=WORKER, next_attempt=2, reason="declined"), queued(2))
+    assert due(9_500) == [(NETWORK, 95 * 10**12)]
+
+
+def test_a_price_of_a_job_that_is_over_or_unknown_brings_nothing_back(timer: Timer) -> None:
+    raised = e.PriceRaised(job_id=JOB, attempt=1, price=15 * 10**12)
+    tell(timer, raised)
+    assert not timer.jobs.jobs
+    tell(timer, submitted(), queued(), e.JobFailed(job_id=JOB, reason="deadline_passed"), raised, queued())
+    assert not timer.jobs.jobs

@@ -420,7 +420,7 @@ def test_a_lock_that_runs_out_costs_the_collateral_and_no_more() -> None:
     slash = SlashStake(reason="lock_timeout", job_id=JOB, attempt=1, collateral=5 * SAGE)
     assert scene.entailed[:2] == [
         (ACCOUNT, slash),
-        (ACCOUNT, AdjustReputation(reason="failure", job_id=JOB, attempt=1)),
+        (ACCOUNT, AdjustReputation(reason="lock_timeout", job_id=JOB, attempt=1)),
     ]
     assert scene.entailed[-1][1].excluded == [WORKER]
     staked = (wallet(), TokensGranted(amount=20_000 * SAGE, gas_amount=0), STAKE)

@@ -34,8 +34,11 @@ def test_the_key_has_an_end() -> None:
     ("amount", "text"),
     [(0, "0"), (1, "0.000000000000000001"), (15 * 10**17, "1.5"), (-(10**18), "-1"), (10**27, "1000000000")],
 )
-def test_in_sage(amount, text) -> None:
-    assert amounts.in_sage(amount) == text
+def test_sql_tells_amounts_in_sage(amount, text) -> None:
+    connection = sqlite3.connect(":memory:")
+    amounts.register(connection)
+    assert connection.execute("select sage(?)", (str(amount),)).fetchone() == (text,)
+    connection.close()
 
 
 def test_sums_in_sql_are_exact() -> None:
