@@ -28,6 +28,7 @@ from bitsage.nodes.network import Network
 from bitsage.nodes.register import register_validator, register_worker
 from bitsage.nodes.validator import ValidatorNode
 from bitsage.nodes.worker import WorkerNode
+from bitsage.privacy import payment_public_key
 from bitsage.schemas.events import ConsensusReached, JobSpec, ProofGenerated, VoteCast
 from bitsage.schemas.parameters import SAGE, Parameters
 from bitsage.streams.admin import create_topics
@@ -44,6 +45,7 @@ NETWORK = Network(
     authority="0x" + AUTHORITY.address.hex(),
     authority_key="0x" + AUTHORITY.public_key.hex(),
     seal_key=seal_key(AUTHORITY.seal_secret).hex(),
+    escrow_key=payment_public_key(AUTHORITY.payment_secret).hex(),
     parameters=Parameters(heartbeat_timeout_ms=600_000),
 )
 

@@ -20,6 +20,7 @@ from bitsage.nodes.client import Client
 from bitsage.nodes.coordinator import GROUP, run_processors
 from bitsage.nodes.network import Network
 from bitsage.nodes.signing import CommandSigner
+from bitsage.privacy import payment_public_key
 from bitsage.processors.model import account_subject
 from bitsage.schemas.commands import CreateWallet, RequestTokens, StakeTokens
 from bitsage.schemas.parameters import SAGE, Parameters
@@ -39,6 +40,7 @@ NETWORK = Network(
     authority="0x" + AUTHORITY.address.hex(),
     authority_key="0x" + AUTHORITY.public_key.hex(),
     seal_key=seal_key(AUTHORITY.seal_secret).hex(),
+    escrow_key=payment_public_key(AUTHORITY.payment_secret).hex(),
     parameters=Parameters(),
 )
 

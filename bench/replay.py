@@ -95,8 +95,10 @@ class Story:
         parts = {"worker": worker, "worker_amount": wage, "protocol_amount": fee, "refund": 0}
         self._tell(client, e.EscrowReleased(**bound, **parts))
         self._tell(worker, e.PaymentDue(**bound, worker=worker, amount=wage, payment_key=b"k" * 64))
-        self._tell(worker, e.PaymentEncrypted(**bound, worker=worker, payment=b"c" * 400))
-        self._tell(worker, e.PaymentClaimed(job_id=job, amount=wage, payment_nonce=1))
+        arrived = {"ciphertext": b"C" * 128, "pending": b"P" * 128, "credit": 1}
+        self._tell(worker, e.PaymentEncrypted(**bound, worker=worker, payment=b"c" * 400, **arrived))
+        self._tell(worker, e.PaymentClaimed(available=b"A" * 128, sequence=1, credit=1))
+        self._tell(worker, e.Withdrawn(amount=wage, proof=b"w" * 900, available=b"B" * 128, sequence=2))
         split = {"burnt": fee * 7 // 10, "treasury": fee * 2 // 10, "stakers": fee // 10}
         self._tell("treasury", e.FeesDistributed(**about, payer=client, source="job_fee", amount=fee, **split))
         change = {"before": 500, "after": 515, "reason": "job_done", "failures": 0}

@@ -5,7 +5,9 @@
     log = bitsage.KafkaLog({"bootstrap.servers": "127.0.0.1:9092"})
     network = bitsage.read_network(Path("network.json"))
     client = bitsage.Client(log, network, bitsage.load_keystore("keystores/client.json", password))
-    job_id, answers = client.submit_job(spec)
+    purse = bitsage.Purse(client)
+    purse.cover(10 * bitsage.SAGE)
+    job_id, answers = purse.submit_job(spec, price=10 * bitsage.SAGE)
 
 Names are loaded when they are first used, so that importing one room does not load all the others.
 """
@@ -15,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bitsage.nodes.audit import Verdict, audit
-    from bitsage.nodes.claims import Claimable, claim, claimable
+    from bitsage.nodes.claims import Claimable, claimable, paid
     from bitsage.nodes.client import Answer, Client
     from bitsage.nodes.errors import AnswerTimeout, CommandRefused, NodeError, NotConfigured
     from bitsage.nodes.network import Network, read_network, write_network
+    from bitsage.nodes.purse import Holdings, Purse
     from bitsage.nodes.register import register_validator, register_worker
     from bitsage.projections import MODELS, Projection
     from bitsage.schemas.events import JobSpec
@@ -34,10 +37,11 @@ if TYPE_CHECKING:
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "bitsage.nodes.audit": ("Verdict", "audit"),
-    "bitsage.nodes.claims": ("Claimable", "claim", "claimable"),
+    "bitsage.nodes.claims": ("Claimable", "claimable", "paid"),
     "bitsage.nodes.client": ("Answer", "Client"),
     "bitsage.nodes.errors": ("AnswerTimeout", "CommandRefused", "NodeError", "NotConfigured"),
     "bitsage.nodes.network": ("Network", "read_network", "write_network"),
+    "bitsage.nodes.purse": ("Holdings", "Purse"),
     "bitsage.nodes.register": ("register_validator", "register_worker"),
     "bitsage.projections": ("MODELS", "Projection"),
     "bitsage.schemas.events": ("JobSpec",),
@@ -64,6 +68,7 @@ __all__ = [
     "CommandRefused",
     "Config",
     "ConfigError",
+    "Holdings",
     "InputError",
     "JobSpec",
     "KafkaLog",
@@ -74,15 +79,16 @@ __all__ = [
     "NotConfigured",
     "Parameters",
     "Projection",
+    "Purse",
     "Verdict",
     "audit",
-    "claim",
     "claimable",
     "in_sage",
     "key_from_mnemonic",
     "load",
     "load_keystore",
     "new_mnemonic",
+    "paid",
     "read_network",
     "register_validator",
     "register_worker",

@@ -73,6 +73,11 @@ class NetworkSettings(BaseModel):
     """What a new network is made with."""
 
     model_config = _STRICT
+    auditor_key: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{128}$",
+        description="payment key of an auditor who can read every hidden amount that is moved; none: there is no such key",
+    )
     parameters: ParametersTable = Field(default_factory=ParametersTable)
 
 

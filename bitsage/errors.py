@@ -27,6 +27,7 @@ CODES: dict[str, str] = {
     "already_running": "a process of that name already runs with this home; stop it first",
     "bad_instance": "an instance of a coordinator is a number or a short name; each process has its own",
     "not_the_coordinator": "the wallet is not that of the network's coordinator; name the coordinator's wallet",
+    "nothing_available": "the hidden balance has nothing to withdraw; claim what is pending, or deposit",
     "unknown_job": "the log has no such job; check the job id",
     "no_proof": "the job has no proof yet; wait for it",
     "unknown_decision": "no proof of the job has been approved or rejected, so there is nothing to dispute",

@@ -2,8 +2,9 @@
 
 What it checks, in this order: every event's seal, schema, place, chain, id and nonce; every authorisation (signature
 over the payload hash, and what its signer may bring about); every command executed again, the events, follow-ups and dead
-letters compared byte for byte; that every payment, decision and slash follows from what allows it; every proof verified
-again and compared with the votes and the decision; the sum of all money; the state hashes of the projections.
+letters compared byte for byte; that every payment, decision and slash follows from what allows it; every proof about a
+hidden amount verified again, and the commitments summed up; every STARK verified again and compared with the votes and the
+decision; the sum of all money; the state hashes of the projections.
 """
 
 import tempfile
@@ -19,6 +20,7 @@ from .audit_causes import CauseAudit
 from .audit_events import EventAudit
 from .audit_execution import ExecutionAudit
 from .audit_horizon import resting_place, take
+from .audit_privacy import PrivacyAudit
 from .audit_proofs import ProofAudit
 from .checks import ProductChecks
 from .network import Network
@@ -94,6 +96,7 @@ def audit(
     execution = ExecutionAudit(network, verdict, horizon)
     execution.run(log, events, report)
     CauseAudit(network, verdict, events.trails, ProductChecks(), execution.unsettled).run()
+    PrivacyAudit(network, verdict, execution.unsettled).run(events, report)
     if proofs:
         ProofAudit(network, verdict, execution.unsettled).run(events.trails, report)
     _audit_projections(log, network, live, verdict, report)

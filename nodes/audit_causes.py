@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bitsage.processors.hidden import ESCROW, handle
 from bitsage.processors.model import Checks, account_subject
 from bitsage.schemas.events import (
     BenchmarkDoubted,
@@ -25,7 +26,6 @@ from bitsage.schemas.events import (
     JobMatched,
     JobReassigned,
     JobSubmitted,
-    PaymentClaimed,
     PaymentDue,
     RateMeasured,
     RewardGranted,
@@ -113,17 +113,10 @@ Rule = Callable[[CauseAudit, JobTrail, str, Any], str | None]
 
 def _due(audit: CauseAudit, trail: JobTrail, subject: str, body: PaymentDue) -> str | None:
     for _, left in trail.of(EscrowReleased):
-        wanted = (left.payment_nonce, left.worker, left.worker_amount, left.proof_commitment)
-        if wanted == (body.payment_nonce, body.worker, body.amount, body.proof_commitment):
+        wanted = (left.payment_nonce, left.worker, left.worker_amount, left.ciphertext, left.proof_commitment)
+        if wanted == (body.payment_nonce, body.worker, body.amount, body.ciphertext, body.proof_commitment):
             return None if audit.once("wage", body.job_id, body.payment_nonce) else "it arrives twice"
     return "no escrow was released for it"
-
-
-def _claimed(audit: CauseAudit, trail: JobTrail, subject: str, body: PaymentClaimed) -> str | None:
-    for owner, due in trail.of(PaymentDue):
-        if (owner, due.payment_nonce, due.amount) == (subject, body.payment_nonce, body.amount):
-            return None if audit.once("claim", body.job_id, body.payment_nonce) else "it is claimed twice"
-    return "no such payment was due"
 
 
 def _fees(audit: CauseAudit, trail: JobTrail, subject: str, body: FeesDistributed) -> str | None:
@@ -131,17 +124,18 @@ def _fees(audit: CauseAudit, trail: JobTrail, subject: str, body: FeesDistribute
     if sum(parts) != body.amount:
         return "its parts are not the whole"
     if body.source == "job_fee":
-        left = [e.protocol_amount for owner, e in trail.of(EscrowReleased) if _paid(owner, e) == (payer, body.attempt)]
+        released = [e for owner, e in trail.of(EscrowReleased) if _paid(owner, e) == (payer, body.attempt)]
+        left = [(e.protocol_amount, e.ciphertext) for e in released]
     elif body.source == "dispute_lost":
         lost = ((owner, e) for owner, e in trail.of(BondForfeited) if (owner, e.attempt) == (payer, body.attempt))
-        left = [e.burnt + e.treasury for _, e in lost]
+        left = [(e.burnt + e.treasury, b"") for _, e in lost]
     else:
         left = [
-            e.burnt + e.treasury
+            (e.burnt + e.treasury, b"")
             for owner, e in trail.of(Slashed)
             if (owner, e.reason, e.attempt, e.round) == (payer, body.source, body.attempt, body.round)
         ]
-    if body.amount not in left:
+    if (body.amount, body.ciphertext) not in left:
         return "nothing of that amount left the payer"
     once = audit.once("income", body.source, payer, body.job_id, body.attempt, body.round)
     return None if once else "it arrives twice"
@@ -166,11 +160,12 @@ def _reward(audit: CauseAudit, trail: JobTrail, subject: str, body: RewardGrante
 
 
 def _submitted(audit: CauseAudit, trail: JobTrail, subject: str, body: JobSubmitted) -> str | None:
-    client = account_subject(body.client)
     if body.rows != audit.checks.job_rows(body.spec.job_type, body.spec.input):
         return "its rows are not those of its input"
-    if any((owner, e.amount) == (client, body.spec.max_cost) for owner, e in trail.of(EscrowLocked)):
-        return None
+    wanted = (account_subject(body.client), body.spec.max_cost, body.price)
+    for owner, e in trail.of(EscrowLocked):
+        if (owner, e.amount, handle(e.ciphertext, ESCROW) if e.ciphertext else b"") == wanted:
+            return None
     return "its cost was not put into escrow"
 
 
@@ -279,7 +274,6 @@ def _tally(audit: CauseAudit, trail: JobTrail, subject: str, body: TallyOpened) 
 
 _RULES: dict[type, Rule] = {
     PaymentDue: _due,
-    PaymentClaimed: _claimed,
     FeesDistributed: _fees,
     RewardGranted: _reward,
     JobSubmitted: _submitted,

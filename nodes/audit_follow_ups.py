@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from .audit import Verdict
 
 #: What the timer sees and the payer encrypts: commands that no decision entails.
-OWN_WORD = frozenset({"TimeoutElapsed", "CloseTally", "CloseDispute", "ReportPresence", "PayWorker", "RaisePrice"})
+OWN_WORD = frozenset(
+    {
+        *("TimeoutElapsed", "CloseTally", "CloseDispute", "ReportPresence", "RaisePrice"),
+        *("PayWorker", "SharePrice"),
+    }
+)
 
 
 @dataclass(slots=True)

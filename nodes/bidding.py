@@ -48,10 +48,25 @@ class BiddingPolicy:
             and (joined.max_collateral, list(joined.asks)) == (self.max_collateral, self.asks_of(types))
         )
 
-    def objection(self, job: OpenJob) -> str | None:
+    @classmethod
+    def of(cls, joined: WorkerRegistered) -> "BiddingPolicy":
+        """The policy that a registration says."""
+        return cls(
+            asks=dict(zip(joined.job_types, joined.asks, strict=True)) if joined.asks else {},
+            job_types=tuple(joined.job_types),
+            clients=tuple(joined.clients),
+            least_tier=joined.least_tier,
+            slots=joined.slots,
+            max_collateral=joined.max_collateral,
+        )
+
+    def objection(self, job: OpenJob, price: int | None = None) -> str | None:
         """Why the worker does not want the attempt that was assigned to it; None when it does.
 
         `price`, `job_type`, `client`, `tier` or `collateral`.
+
+        Args:
+            price: base units; None for the public one of the assignment.
         """
         submitted, attempt = job.submitted, job.current
         if submitted is None or attempt is None:
@@ -59,7 +74,7 @@ class BiddingPolicy:
         spec = submitted.spec
         checks = {
             "job_type": bool(self.job_types) and spec.job_type not in self.job_types,
-            "price": self.ask_for(spec.job_type) * submitted.rows > attempt.cost,
+            "price": self.ask_for(spec.job_type) * submitted.rows > (attempt.cost if price is None else price),
             "client": bool(self.clients) and submitted.client not in self.clients,
             "tier": rank(spec.tier) < rank(self.least_tier),
             "collateral": spec.collateral > self.max_collateral,

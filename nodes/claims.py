@@ -1,54 +1,61 @@
-"""Opening encrypted payments: what a worker can claim, and the claim itself."""
+"""Reading hidden amounts: what waits in an account's pending balance, and what the ciphertexts of payments hold."""
 
 from dataclasses import dataclass
 
-from bitsage.privacy import decrypt_payment, make_claim
-from bitsage.schemas.events import PaymentClaimed, PaymentDue, PaymentEncrypted
+from bitsage.privacy import UNIT, decrypt_balance
+from bitsage.processors.hidden import shares
+from bitsage.schemas.events import PaymentDue, PaymentEncrypted
+from bitsage.schemas.hidden_events import PaymentClaimed
+from bitsage.schemas.parameters import Parameters
 
-from .client import Answer, Client
+from .client import Client
 
 
 @dataclass(frozen=True, slots=True)
 class Claimable:
-    """One encrypted payment that has not been claimed, with what was due for it."""
+    """One encrypted payment, with what was due for it."""
 
     due: PaymentDue
     encrypted: PaymentEncrypted
 
 
-def claimable(client: Client) -> list[Claimable]:
-    """The account's encrypted, unclaimed payments, oldest first, as the log tells them."""
+def encrypted_payments(client: Client) -> tuple[list[Claimable], int]:
+    """Every encrypted payment of the account, oldest first, and the last credit that was folded in; as the log tells them."""
     due: dict[tuple[bytes, int], PaymentDue] = {}
-    waiting: dict[tuple[bytes, int], Claimable] = {}
+    found: list[Claimable] = []
+    folded = 0
     for answer in client.history(("accounts",), client.subject):
         body = answer.body
         if isinstance(body, PaymentDue):
             due[body.job_id, body.payment_nonce] = body
         elif isinstance(body, PaymentEncrypted):
-            key = (body.job_id, body.payment_nonce)
-            if key in due:
-                waiting[key] = Claimable(due[key], body)
+            found.append(Claimable(due[body.job_id, body.payment_nonce], body))
         elif isinstance(body, PaymentClaimed):
-            waiting.pop((body.job_id, body.payment_nonce), None)
-    return list(waiting.values())
+            folded = body.credit
+    return found, folded
 
 
-def claim(client: Client, payment: Claimable) -> tuple[int, list[Answer]]:
-    """Decrypt a payment and take it into the public balance: (base units, the answering events).
+def claimable(client: Client) -> list[Claimable]:
+    """The account's encrypted payments that wait in `pending`, oldest first."""
+    found, folded = encrypted_payments(client)
+    return [payment for payment in found if payment.encrypted.credit > folded]
+
+
+def paid(payment: Claimable, secret: int, parameters: Parameters) -> int:
+    """What a payment is worth to its worker, in base units, decrypted with the worker's payment secret.
 
     Raises:
-        CommandRefused: it was claimed before, or is no payment of this account.
-        NotDecryptable: the ciphertext is not under this account's key.
+        NotDecryptable: the ciphertext is not under this secret's key.
     """
-    secret, body = client.key.payment_secret, payment.encrypted
-    amount = decrypt_payment(body.payment, secret, hint=payment.due.amount)
-    proof = make_claim(
-        body.payment,
-        secret,
-        amount=amount,
-        proof_commitment=body.proof_commitment,
-        job_id=body.job_id,
-        payment_nonce=body.payment_nonce,
-        worker=client.key.address,
-    )
-    return amount, client.claim(body.job_id, amount, proof)
+    if not payment.due.ciphertext:
+        return payment.due.amount
+    return shares(parameters).worker * units_in(payment.encrypted.ciphertext, secret) * UNIT
+
+
+def units_in(ciphertext: bytes, secret: int, hint: int | None = None) -> int:
+    """The units of a ciphertext (C and one handle) or balance; `hint` is tried first.
+
+    Raises:
+        NotDecryptable: it is not under this secret's key.
+    """
+    return decrypt_balance(ciphertext, secret, hint=hint)

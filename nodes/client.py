@@ -9,7 +9,6 @@ from bitsage.processors.model import NETWORK, account_subject, job_subject
 from bitsage.schemas.commands import (
     COMMANDS,
     CancelJob,
-    ClaimPayment,
     CreateWallet,
     RequestTokens,
     StakeTokens,
@@ -22,10 +21,11 @@ from bitsage.schemas.events import (
     JobRejected,
     JobSpec,
 )
+from bitsage.schemas.hidden_commands import ClaimPayment
 from bitsage.schemas.ids import job_id as job_id_of
 from bitsage.schemas.reasons import REASONS
 from bitsage.schemas.types import CommandBody, EventBody, EventEnvelope, Rejection
-from bitsage.streams.log import Log, Reader, Record
+from bitsage.streams.log import Log, Place, Reader, Record
 from bitsage.streams.topics import TOPICS, partition_for, topic_name
 from bitsage.wallet import Key
 
@@ -137,15 +137,19 @@ class Client:
         found = sealed_event(record, self._seals, quiet=True)
         return None if found is None else Answer(*found, record.topic, record.partition, record.offset)
 
-    def _chained(self, records: Iterable[Record], subject: str, heads: dict[str, Link]) -> Iterator[Answer]:
-        """The subject's events among the records, each once: the next link of its topic's chain, read from its beginning."""
+    def _chained(
+        self, records: Iterable[Record], subject: str | None, heads: dict[tuple[str, str], Link]
+    ) -> Iterator[Answer]:
+        """The subject's events (None: everybody's) among the records, each once: the next link of its chain in its topic,
+        read from its beginning."""
         for record in records:
-            answer = self.read(record) if record.key == subject.encode() else None
+            answer = self.read(record) if subject is None or record.key == subject.encode() else None
             if answer is None:
                 continue
-            link = heads.get(record.topic, Link()).then(record, answer.envelope)
+            name = (record.topic, answer.envelope.subject)
+            link = heads.get(name, Link()).then(record, answer.envelope)
             if link is not None:
-                heads[record.topic] = link
+                heads[name] = link
                 yield answer
 
     # ---- what people ask for ----
@@ -163,7 +167,9 @@ class Client:
         return self.ask(self.subject, StakeTokens(amount=amount, tier=tier))
 
     def submit_job(self, spec: JobSpec) -> tuple[bytes, list[Answer]]:
-        """Submit a job; its id, and the events that locked its escrow.
+        """Submit a job with an open offer (`spec.max_cost`); its id, and the events that locked its escrow.
+
+        `nodes.purse.Purse.submit_job` makes a sealed offer.
 
         Raises:
             CommandRefused: bad input or missing funds.
@@ -175,18 +181,22 @@ class Client:
         """Take a job back."""
         return self.ask(job_subject(job_id), CancelJob())
 
-    def claim(self, job_id: bytes, amount: int, proof: bytes) -> list[Answer]:
-        """Open an encrypted payment with a proof made by `bitsage.privacy.make_claim`."""
-        return self.ask(self.subject, ClaimPayment(job_id=job_id, amount=amount, proof=proof))
+    def claim(self, job_id: bytes | None = None) -> list[Answer]:
+        """Fold what arrived into the available hidden balance; with a job id only if its payment is among it."""
+        return self.ask(self.subject, ClaimPayment(job_id=job_id))
 
     # ---- watching ----
 
     def history(self, topics: tuple[str, ...], subject: str) -> list[Answer]:
         """Every event of a subject in these topics, from the beginning of its partition, oldest first."""
         partition = partition_for(subject.encode())
-        reader = self.log.reader({(topic_name(t), partition): 0 for t in topics}, follow=False)
+        return self.chained_history({(topic_name(t), partition): 0 for t in topics}, subject)
+
+    def chained_history(self, where: dict[Place, int], subject: str | None = None) -> list[Answer]:
+        """Every event at these places, of one subject or of all, each once as the next link of its chain; oldest first."""
+        reader = self.log.reader(where, follow=False)
         found: list[Answer] = []
-        heads: dict[str, Link] = {}
+        heads: dict[tuple[str, str], Link] = {}
         try:
             while records := reader.read(2_000, 2.0):
                 found += self._chained(records, subject, heads)
@@ -222,7 +232,7 @@ class Client:
         where = {(topic_name(t), partition): 0 for t in ("jobs", "proofs", "votes")}
         deadline = time.monotonic() + timeout
         reader = self.log.reader(where, follow=True)
-        heads: dict[str, Link] = {}
+        heads: dict[tuple[str, str], Link] = {}
         try:
             while time.monotonic() < deadline:
                 for answer in self._chained(reader.read(500, 0.2), subject, heads):

@@ -4,6 +4,10 @@ NodeError
 |-- NotConfigured     a setting or key that a process needs is missing
 |-- StateDivergence   the log does not continue the state that was folded from it
 |-- CommandRefused    the network answered a command with a rejection (code: the event's reason)
+|-- PurseError        what somebody wants of a hidden balance cannot be done; nothing was sent
+|   |-- InsufficientHidden    the hidden balance does not cover the amount
+|   |-- AmountTooLarge        a hidden transfer is below 2^40 micro-SAGE
+|   `-- RecipientNotOpen      the recipient has no private account yet
 |-- StatementRefused  a validator's bridge refused a request that no other would take either
 |-- ValidatorsUnreachable   none of the validators that were asked gave a usable answer
 `-- AnswerTimeout     no answer to a command came in time; the command may still be answered later
@@ -34,6 +38,35 @@ class CommandRefused(NodeError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class PurseError(NodeError):
+    """What somebody wants of a hidden balance cannot be done; nothing was sent."""
+
+    code = "purse_error"
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        # A network's own code for the same mistake.
+        self.code = code or type(self).code
+
+
+class InsufficientHidden(PurseError):
+    """The hidden balance does not cover the amount; deposit more, or claim what is pending."""
+
+    code = "insufficient_hidden"
+
+
+class AmountTooLarge(PurseError):
+    """A hidden transfer is below 2^40 micro-SAGE; move less at once."""
+
+    code = "amount_too_large"
+
+
+class RecipientNotOpen(PurseError):
+    """The recipient has no private account yet; it has to open one."""
+
+    code = "recipient_not_open"
 
 
 class AnswerTimeout(NodeError):

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from bitsage.privacy.curve import decode_point
 from bitsage.processors.model import Checks, Rules
 from bitsage.schemas.parameters import Parameters
 from bitsage.streams.seal import SealCheck
@@ -20,17 +21,25 @@ from .errors import NotConfigured
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """Chain id, the coordinator's public keys as hex, and the parameters."""
+    """Chain id, the coordinator's public keys as hex, and the parameters.
+
+    `escrow_key` is the coordinator's payment key, under which sealed prices lie; `auditor_key`, where there is one, can read
+    every sealed price and every transfer.
+    """
 
     chain_id: str
     authority: str
     authority_key: str
     seal_key: str
+    escrow_key: str
     parameters: Parameters
+    auditor_key: str = ""
 
     def rules(self, checks: Checks) -> Rules:
         """What deciders need of the network."""
-        return Rules(self.parameters, checks, frozenset({bytes.fromhex(self.authority.removeprefix("0x"))}))
+        authorities = frozenset({bytes.fromhex(self.authority.removeprefix("0x"))})
+        escrow, auditor = bytes.fromhex(self.escrow_key), bytes.fromhex(self.auditor_key)
+        return Rules(self.parameters, checks, authorities, self.chain_id, escrow, auditor)
 
     def seal_check(self) -> SealCheck:
         """The check that a record is this network's event."""
@@ -51,11 +60,24 @@ def read_network(path: Path) -> Network:
         NotConfigured: the file is missing or malformed.
     """
     try:
-        return _ADAPTER.validate_json(path.read_bytes())
+        network = _ADAPTER.validate_json(path.read_bytes())
     except FileNotFoundError:
         raise NotConfigured(f"no network file at {path}: start a coordinator, or copy its network.json there") from None
     except ValidationError as error:
         raise NotConfigured(f"{path.name} is not a network file ({error.error_count()} errors)") from None
+    for name, key in {"escrow_key": network.escrow_key, "auditor_key": network.auditor_key}.items():
+        if not is_payment_key(key) and (key or name == "escrow_key"):
+            raise NotConfigured(f"{path.name}: its {name} is no payment key")
+    return network
+
+
+def is_payment_key(text: str) -> bool:
+    """Whether the text is a public payment key in hex."""
+    try:
+        decode_point(bytes.fromhex(text))
+    except ValueError:
+        return False
+    return True
 
 
 def new_chain_id() -> str:

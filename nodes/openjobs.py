@@ -19,6 +19,7 @@ from bitsage.schemas.events import (
     TallyOpened,
     VoteCast,
 )
+from bitsage.schemas.hidden_events import PriceShared
 from bitsage.schemas.types import EventBody, EventEnvelope
 from bitsage.streams.log import Record
 
@@ -42,6 +43,8 @@ class OpenJob:
     voted: set[bytes] = field(default_factory=set)
     #: the last attempt that its worker began
     started: int = 0
+    #: a sealed price, for the worker of one attempt
+    told: PriceShared | None = None
     #: its last entry in the market with the price of now, for those who follow `workers` too
     queued: JobQueued | None = None
 
@@ -66,7 +69,7 @@ class OpenJob:
 
 
 _LIFE = (
-    *(JobSubmitted, JobQueued, JobAssigned, JobReassigned, JobStarted),
+    *(JobSubmitted, JobQueued, JobAssigned, JobReassigned, JobStarted, PriceShared),
     *(ProofGenerated, TallyOpened, ConsensusReached, VoteCast),
 )
 
@@ -104,6 +107,8 @@ class OpenJobs:
                 job.submitted = body
             case JobAssigned():
                 job.assigned = _as_told(job, body, late)
+            case PriceShared():
+                job.told = body
             case JobReassigned():
                 job.ended_attempt = max(job.ended_attempt, body.next_attempt - 1)
             case ProofGenerated():

@@ -4,6 +4,7 @@ Resumable: what is assigned and not proven is known from the log, so a worker th
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,9 @@ import structlog
 
 from bitsage.obelysk import JobInputInvalid, ObelyskError
 from bitsage.opencl import DeviceError
+from bitsage.privacy import UNIT
+from bitsage.privacy.errors import NotDecryptable
+from bitsage.processors.hidden import shares
 from bitsage.processors.model import account_subject, job_subject
 from bitsage.schemas.commands import AbandonJob, DeclineJob, StartJob, SubmitProof
 from bitsage.schemas.events import JobAssigned
@@ -22,17 +26,21 @@ from bitsage.streams.log import Record
 
 from . import __version__
 from .bidding import BiddingPolicy
+from .claims import units_in
 from .client import Client
 from .follower import Keep
 from .jobwork import ProofWork, prove_attempt
 from .openjobs import OpenJob, OpenJobs, job_follower
 from .outbox import AGAIN, Outbox
+from .signing import now_ms
 
 logger = structlog.get_logger(__name__)
 #: Seconds between two looks when nothing wakes a worker.
 _LOOK_S = 0.25
 #: (job id hex, stage, done, total)
 Progress = Callable[[str, str, int, int], None]
+#: How long a worker waits for the sealed price of a job before it declines.
+_TELL_S = 30.0
 #: Refusals of a proof that would be refused again: the attempt is given up before its time runs out.
 _NOT_ADMITTED = frozenset({"too_large", "malformed"})
 
@@ -53,6 +61,7 @@ class WorkerNode:
     wake: threading.Event = field(default_factory=threading.Event)
     _submitted: set[tuple[bytes, int]] = field(default_factory=set)
     _answered: set[tuple[bytes, int]] = field(default_factory=set)
+    _patience: dict[tuple[bytes, int], float] = field(default_factory=dict)
     _outbox: Outbox = field(init=False)
 
     def __post_init__(self) -> None:
@@ -138,16 +147,54 @@ class WorkerNode:
             seen = version
             for job, attempt in self._mine():
                 name = (job.job_id, attempt.attempt)
-                if not attempt.lock_until or job.started >= attempt.attempt or name in self._answered:
+                if not self._has_to_answer(job, attempt) or name in self._answered:
+                    continue
+                price = self._price(job, attempt)
+                if price is None and self._patient(name, attempt):
+                    # Looked at again, whether or not something happens meanwhile.
+                    seen = -1
                     continue
                 self._answered.add(name)
-                reason = None if self.policy is None else self.policy.objection(job)
+                # A price that nobody told is none that could be accepted.
+                reason = None if self.policy is None else self.policy.objection(job, price or 0)
                 if reason is None:
                     self._outbox.send(job.job_id, StartJob(attempt=attempt.attempt))
                 else:
                     self._submitted.add(name)
                     self._outbox.send(job.job_id, DeclineJob(attempt=attempt.attempt, reason=reason))
                     logger.info("job_declined", job=job_subject(job.job_id), attempt=attempt.attempt, reason=reason)
+
+    def _has_to_answer(self, job: OpenJob, attempt: JobAssigned) -> bool:
+        """Whether the attempt is begun or declined before any work: it has a lock time, or a price that is to be read."""
+        return bool(attempt.lock_until or self._reads_price(job)) and job.started < attempt.attempt
+
+    def _reads_price(self, job: OpenJob) -> bool:
+        """Whether the price is sealed and the policy asks for one."""
+        if self.policy is None or job.submitted is None or not job.submitted.price:
+            return False
+        return self.policy.ask_for(job.submitted.spec.job_type) > 0
+
+    def _price(self, job: OpenJob, attempt: JobAssigned) -> int | None:
+        """What the attempt pays (base units), a sealed price decrypted; None while it has not been told."""
+        if not self._reads_price(job):
+            return attempt.cost
+        told = job.told
+        if told is None or (told.attempt, told.worker) != (attempt.attempt, attempt.worker):
+            return None
+        try:
+            units = units_in(told.ciphertext, self.client.key.payment_secret)
+        except NotDecryptable:
+            # Under another key than ours: as good as no price.
+            return 0
+        return shares(self.client.network.parameters).price * units * UNIT
+
+    def _patient(self, name: tuple[bytes, int], attempt: JobAssigned) -> bool:
+        """Whether a price that was not told may still come: for half of a lock time, at most half a minute."""
+        now = time.monotonic()
+        if name not in self._patience:
+            lock_s = (attempt.lock_until - now_ms()) / 2000 if attempt.lock_until else _TELL_S
+            self._patience[name] = now + max(0.0, min(lock_s, _TELL_S))
+        return now < self._patience[name]
 
     def _mine(self) -> list[tuple[OpenJob, JobAssigned]]:
         """The attempts that are this worker's, proven or not."""
@@ -158,8 +205,8 @@ class WorkerNode:
     def _next(self) -> OpenJob | None:
         waiting = []
         for job, attempt in self._mine():
-            # What has a lock time is answered first: it may be declined.
-            unanswered = attempt.lock_until and job.started < attempt.attempt
+            # What has a lock time or a price to be read is answered first: it may be declined.
+            unanswered = self._has_to_answer(job, attempt)
             done = job.proof is not None or (job.job_id, attempt.attempt) in self._submitted
             if not (unanswered or done):
                 waiting.append((attempt.expires_at, job.job_id, job))

@@ -9,7 +9,6 @@ from bitsage.schemas.events import (
     EscrowLocked,
     EscrowRefunded,
     EscrowReleased,
-    PaymentClaimed,
     PaymentDue,
     PaymentEncrypted,
     RestitutionClaimed,
@@ -22,8 +21,20 @@ from bitsage.schemas.events import (
     UnstakeRequested,
     WalletCreated,
 )
+from bitsage.schemas.hidden_events import (
+    Deposited,
+    PaymentClaimed,
+    PrivateAccountOpened,
+    TransferBounced,
+    TransferReceived,
+    TransferReturned,
+    TransferSent,
+    Withdrawn,
+)
 from bitsage.schemas.types import EventBody
 
+from . import private_state
+from .hidden import PrivateAccount
 from .marks import mark
 from .sorted_map import SortedMap
 
@@ -38,13 +49,17 @@ class Unlock:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A payment that is due (`payment` is empty) or encrypted, and not yet claimed. `amount` in base units."""
+    """A payment that is due (`credit` is 0) or encrypted as the account's credit of that number, and not yet claimed.
+
+    `amount` in base units; of a sealed price it is 0 and `ciphertext` is the price's unit for the escrow's key.
+    """
 
     amount: int
     payment_key: bytes
     proof_commitment: bytes
     payment_nonce: int
-    payment: bytes = b""
+    ciphertext: bytes = b""
+    credit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +84,11 @@ class Account:
     """Amounts are base units of SAGE; `gas` is base units of the gas token.
 
     `escrows`: job id -> what is locked for it. `payments`: what the account earned as a worker and has not claimed.
-    `marks`: digests of the slashes, rewards and payments that have been booked, so that none is booked twice.
+    `marks`: digests of the slashes, rewards, payments and transfers that have been booked, so that none is booked twice.
     `bonds`: the account's disputes that are going on, of `filings` in all. `losses`: what slashes that a dispute
     can overturn brought the protocol. `faults`: proofs voted down since the last slash for malice, the latest ones.
+    `private`: the hidden balance. `hidden`: base units that went into hidden form from here, less those that came out;
+    below zero for whoever was paid. `sealed`: job id -> the ciphertext that is locked for it.
     """
 
     public_key: bytes = b""
@@ -89,6 +106,9 @@ class Account:
     losses: SortedMap[bytes, int] = field(default_factory=SortedMap)
     faults: tuple[Fault, ...] = ()
     filings: int = 0
+    private: PrivateAccount = field(default_factory=PrivateAccount)
+    hidden: int = 0
+    sealed: SortedMap[bytes, bytes] = field(default_factory=SortedMap)
 
     @property
     def unstaking(self) -> int:
@@ -130,6 +150,11 @@ def payment_mark(job_id: bytes, payment_nonce: int) -> bytes:
     return mark("payment", job_id, payment_nonce)
 
 
+def transfer_mark(way: str, other: bytes, sequence: int) -> bytes:
+    """What makes a transfer one: (`in`, sender, its sequence) where it arrives, (`back`, recipient, ...) where it returns."""
+    return mark("transfer", way, other, sequence)
+
+
 def take(unlocks: tuple[Unlock, ...], amount: int) -> tuple[Unlock, ...]:
     """What is left when `amount` is taken out of `unlocks`, the oldest first."""
     left = []
@@ -154,14 +179,44 @@ def evolve(state: Account, body: EventBody, at: int) -> Account:
         case RewardGranted(amount=amount, slashed=slashed, reason=reason, job_id=job_id, attempt=attempt):
             marks = state.marks.set(reward_mark(slashed, reason, job_id, attempt, body.round), None)
             return replace(state, balance=state.balance + amount, marks=marks)
-        case EscrowLocked(job_id=job_id, amount=amount):
-            return replace(state, balance=state.balance - amount, escrows=state.escrows.set(job_id, amount))
-        case EscrowReleased(job_id=job_id, refund=amount) | EscrowRefunded(job_id=job_id, amount=amount):
-            return replace(state, balance=state.balance + amount, escrows=state.escrows.remove(job_id))
+        case EscrowLocked() | EscrowReleased() | EscrowRefunded():
+            return _evolve_escrow(state, body)
         case PaymentDue() | PaymentEncrypted() | PaymentClaimed():
             return _evolve_payments(state, body)
+        case PrivateAccountOpened() | Deposited() | Withdrawn():
+            return _evolve_private(state, body)
+        case TransferSent() | TransferReceived() | TransferBounced() | TransferReturned():
+            return _evolve_private(state, body)
         case DisputeFiled() | BondReturned() | BondForfeited() | RestitutionClaimed() | RestitutionGranted():
             return _evolve_disputes(state, body)
+    return state
+
+
+def _evolve_escrow(state: Account, body: EscrowLocked | EscrowReleased | EscrowRefunded) -> Account:
+    job_id, private = body.job_id, private_state.evolve(state.private, body)
+    match body:
+        case EscrowLocked(ciphertext=ciphertext) if ciphertext:
+            return replace(state, private=private, sealed=state.sealed.set(job_id, ciphertext))
+        case EscrowLocked(amount=amount):
+            return replace(state, balance=state.balance - amount, escrows=state.escrows.set(job_id, amount))
+        case EscrowReleased(refund=amount) | EscrowRefunded(amount=amount):
+            escrows, sealed = state.escrows.remove(job_id), state.sealed.remove(job_id)
+            return replace(state, balance=state.balance + amount, escrows=escrows, sealed=sealed, private=private)
+
+
+def _evolve_private(state: Account, body: EventBody) -> Account:
+    state = replace(state, private=private_state.evolve(state.private, body))
+    match body:
+        case Deposited(amount=amount):
+            return replace(state, balance=state.balance - amount, hidden=state.hidden + amount)
+        case Withdrawn(amount=amount):
+            return replace(state, balance=state.balance + amount, hidden=state.hidden - amount)
+        case TransferReceived(sender=other, transfer_sequence=sequence):
+            return replace(state, marks=state.marks.set(transfer_mark("in", other, sequence), None))
+        case TransferBounced(sender=other, transfer_sequence=sequence):
+            return replace(state, marks=state.marks.set(transfer_mark("in", other, sequence), None))
+        case TransferReturned(recipient=other, transfer_sequence=sequence):
+            return replace(state, marks=state.marks.set(transfer_mark("back", other, sequence), None))
     return state
 
 
@@ -224,13 +279,20 @@ def _evolve_disputes(state: Account, body: _DisputeEvent) -> Account:
 
 
 def _evolve_payments(state: Account, body: PaymentDue | PaymentEncrypted | PaymentClaimed) -> Account:
+    state = replace(state, private=private_state.evolve(state.private, body))
     match body:
         case PaymentDue(job_id=job_id, payment_nonce=nonce):
-            due = Payment(body.amount, body.payment_key, body.proof_commitment, nonce)
+            due = Payment(body.amount, body.payment_key, body.proof_commitment, nonce, body.ciphertext)
             marks = state.marks.set(payment_mark(job_id, nonce), None)
             return replace(state, payments=state.payments.set(job_id, due), marks=marks)
-        case PaymentEncrypted(job_id=job_id, payment=payment):
-            encrypted = replace(state.payments[job_id], payment=payment)
-            return replace(state, payments=state.payments.set(job_id, encrypted))
-        case PaymentClaimed(job_id=job_id, amount=amount):
-            return replace(state, balance=state.balance + amount, payments=state.payments.remove(job_id))
+        case PaymentEncrypted(job_id=job_id, credit=credit):
+            due = state.payments[job_id]
+            # A public amount goes into hidden form here.
+            payments = state.payments.set(job_id, replace(due, credit=credit))
+            return replace(state, payments=payments, hidden=state.hidden + due.amount)
+        case PaymentClaimed(credit=credit):
+            folded = [job_id for job_id, payment in state.payments.items() if 0 < payment.credit <= credit]
+            payments = state.payments
+            for job_id in folded:
+                payments = payments.remove(job_id)
+            return replace(state, payments=payments)

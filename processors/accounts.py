@@ -1,7 +1,6 @@
 """The decider of accounts: hands each command to the file that knows its rules."""
 
 from bitsage.schemas.commands import (
-    ClaimPayment,
     CreateWallet,
     FileDispute,
     GrantRestitution,
@@ -19,9 +18,18 @@ from bitsage.schemas.commands import (
     SubmitJob,
     WithdrawStake,
 )
+from bitsage.schemas.hidden_commands import (
+    ClaimPayment,
+    CreditTransfer,
+    Deposit,
+    OpenPrivateAccount,
+    ReturnTransfer,
+    Transfer,
+    Withdraw,
+)
 from bitsage.schemas.types import EventBody
 
-from . import bonds, escrow, payments, slashing, stake, wallet
+from . import bonds, escrow, payments, private_accounts, slashing, stake, wallet
 from .account_state import Account, evolve
 from .model import Command, Local, Rules
 from .refusal import rejected
@@ -40,8 +48,12 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
             return slashing.decide(local, command, rules)
         case SubmitJob() | ReleaseEscrow() | RefundEscrow():
             return escrow.decide(local, command, rules)
-        case OwePayment() | PayWorker() | ClaimPayment():
+        case OwePayment() | PayWorker():
             return payments.decide(local, command, rules)
+        case OpenPrivateAccount() | Deposit() | Withdraw() | ClaimPayment():
+            return private_accounts.decide(local, command, rules)
+        case Transfer() | CreditTransfer() | ReturnTransfer():
+            return private_accounts.decide(local, command, rules)
         case FileDispute() | SettleBond() | RestoreStake() | GrantRestitution():
             return bonds.decide(local, command, rules)
     return rejected(command, "wrong_subject")

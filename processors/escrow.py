@@ -7,6 +7,7 @@ from bitsage.schemas.parameters import PAYMENT_UNIT, TIERS
 from bitsage.schemas.types import EventBody
 
 from .account_state import Account
+from .hidden import CLIENT, ESCROW, escrow_context, handle, readers, shares
 from .model import Command, Local, Rules
 from .offers import refuse_offer
 from .refusal import NAME_MAX, REMARK_MAX, is_amount, rejected
@@ -28,26 +29,24 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
     """EscrowLocked or JobRejected; EscrowReleased; EscrowRefunded."""
     state = account(local)
     match command.body:
-        case SubmitJob(spec=spec):
+        case SubmitJob() as body:
             job_id = job_id_of(command.actor, command.id)
-            refusal = _refuse(state, spec, command.at, rules)
-            if refusal is None and job_id in state.escrows:
+            refusal = _refuse(state, body, command.at, rules)
+            if refusal is None and (job_id in state.escrows or job_id in state.sealed):
                 refusal = ("job_exists", "")
-            if refusal is not None:
-                return [JobRejected(job_id=job_id, reason=refusal[0], details=refusal[1][:REMARK_MAX])]
-            return [EscrowLocked(job_id=job_id, amount=spec.max_cost)]
+            locked = _lock(state, command, body, job_id, rules) if refusal is None else refusal
+            if isinstance(locked, EscrowLocked):
+                return [locked]
+            return [JobRejected(job_id=job_id, reason=locked[0], details=locked[1][:REMARK_MAX])]
         case ReleaseEscrow() as body:
             return _release(state, command, body, rules)
         case RefundEscrow(job_id=job_id, reason=reason):
-            locked = state.escrows.get(job_id)
-            if locked is None:
-                return rejected(command, "no_escrow")
-            return [EscrowRefunded(job_id=job_id, amount=locked, reason=reason)]
+            return _refund(state, command, job_id, reason, rules)
     return rejected(command, "wrong_subject")
 
 
-def _refuse(state: Account, spec: JobSpec, now: int, rules: Rules) -> Refusal | None:
-    parameters = rules.parameters
+def _refuse(state: Account, body: SubmitJob, now: int, rules: Rules) -> Refusal | None:
+    parameters, spec = rules.parameters, body.spec
     if not state.public_key:
         return "no_wallet", ""
     if not 0 < len(spec.job_type) <= NAME_MAX:
@@ -64,8 +63,65 @@ def _refuse(state: Account, spec: JobSpec, now: int, rules: Rules) -> Refusal | 
         return "deadline_passed", ""
     if spec.deadline > now + parameters.deadline_max_ms:
         return "deadline_too_far", ""
-    refusal = _refuse_cost(state, spec, rules) or refuse_offer(spec, now, parameters)
+    refusal = _refuse_sealed(state, body) if body.transfer else _refuse_cost(state, spec, rules)
+    refusal = refusal or refuse_offer(spec, now, parameters)
     return refusal or rules.checks.job_input(spec.job_type, spec.input)
+
+
+def _refuse_sealed(state: Account, body: SubmitJob) -> Refusal | None:
+    if body.spec.max_cost or body.spec.min_cost or body.spec.ramp_ms or body.spec.ramp_start:
+        return "offer_invalid", ""
+    if not state.private.payment_key:
+        return "no_private_account", ""
+    if body.sequence != state.private.sequence:
+        return "stale_sequence", ""
+    return None
+
+
+def _lock(state: Account, command: Command, body: SubmitJob, job_id: bytes, rules: Rules) -> EscrowLocked | Refusal:
+    """The escrow; of a sealed offer its proof is verified last, because that takes long."""
+    own = state.private
+    if not body.transfer:
+        return EscrowLocked(job_id=job_id, amount=body.spec.max_cost)
+    verified = rules.checks.transfer(
+        body.transfer,
+        balance=own.available,
+        sender_key=own.payment_key,
+        recipients=readers(rules.escrow_key, rules),
+        factor=shares(rules.parameters).price,
+        context=escrow_context(rules, command.actor, own.sequence),
+    )
+    if verified is None:
+        return "transfer_invalid", ""
+    ciphertext, remaining = verified
+    return EscrowLocked(
+        job_id=job_id,
+        amount=0,
+        transfer=body.transfer,
+        ciphertext=ciphertext,
+        available=remaining,
+        sequence=own.sequence + 1,
+    )
+
+
+def _refund(state: Account, command: Command, job_id: bytes, reason: str, rules: Rules) -> list[EventBody]:
+    locked, sealed, own = state.escrows.get(job_id), state.sealed.get(job_id), state.private
+    if sealed is not None:
+        ciphertext = handle(sealed, CLIENT)
+        pending = rules.checks.credited(own.pending, ciphertext, shares(rules.parameters).price)
+        return [
+            EscrowRefunded(
+                job_id=job_id,
+                amount=0,
+                reason=reason,
+                ciphertext=ciphertext,
+                pending=pending,
+                credit=own.credits + 1,
+            )
+        ]
+    if locked is None:
+        return rejected(command, "no_escrow")
+    return [EscrowRefunded(job_id=job_id, amount=locked, reason=reason)]
 
 
 def _refuse_cost(state: Account, spec: JobSpec, rules: Rules) -> Refusal | None:
@@ -83,6 +139,9 @@ def _refuse_cost(state: Account, spec: JobSpec, rules: Rules) -> Refusal | None:
 
 
 def _release(state: Account, command: Command, body: ReleaseEscrow, rules: Rules) -> list[EventBody]:
+    sealed = state.sealed.get(body.job_id)
+    if sealed is not None:
+        return _release_sealed(sealed, command, body)
     locked = state.escrows.get(body.job_id)
     if locked is None:
         return rejected(command, "no_escrow")
@@ -98,5 +157,23 @@ def _release(state: Account, command: Command, body: ReleaseEscrow, rules: Rules
             refund=locked - body.cost,
             proof_commitment=body.proof_commitment,
             payment_nonce=body.payment_nonce,
+        )
+    ]
+
+
+def _release_sealed(sealed: bytes, command: Command, body: ReleaseEscrow) -> list[EventBody]:
+    # A sealed price is one price: all of it is paid.
+    if body.cost:
+        return rejected(command, "amount_out_of_range")
+    return [
+        EscrowReleased(
+            job_id=body.job_id,
+            worker=body.worker,
+            worker_amount=0,
+            protocol_amount=0,
+            refund=0,
+            proof_commitment=body.proof_commitment,
+            payment_nonce=body.payment_nonce,
+            ciphertext=handle(sealed, ESCROW),
         )
     ]

@@ -13,6 +13,7 @@ from bitsage.schemas.events import (
     JobStarted,
     JobSubmitted,
 )
+from bitsage.schemas.hidden_events import PriceShared
 from bitsage.schemas.types import EventBody
 
 Status = Literal["unknown", "waiting", "assigned", "running", "completed", "failed", "cancelled"]
@@ -25,7 +26,8 @@ class Job:
     `spec.input` is left empty here; `rows` is what a proof of it has. `blamed`: workers that failed it or gave it back,
     oldest first; `reluctant`: those that declined it below its highest price. `declined` counts declined assignments. `cost`
     (base units), `expires_at` and `lock_until` (ms, 0 for none) belong to the attempt; `assigned_at` and `started_at` (ms, 0:
-    not yet) say how long it took.
+    not yet) say how long it took. `price`: a sealed price's unit for the escrow's key; `shared`: the last attempt whose
+    worker was given it.
     """
 
     status: Status = "unknown"
@@ -44,6 +46,8 @@ class Job:
     reluctant: tuple[bytes, ...] = ()
     assigned_at: int = 0
     started_at: int = 0
+    price: bytes = b""
+    shared: int = 0
 
     @property
     def over(self) -> bool:
@@ -76,9 +80,10 @@ def _parted(state: Job, body: JobReassigned) -> Job:
 def evolve(state: Job, body: EventBody, at: int) -> Job:
     """The job after one more of its events."""
     match body:
-        case JobSubmitted(job_id=job_id, client=client, spec=spec, rows=rows):
+        case JobSubmitted(job_id=job_id, client=client, spec=spec):
             # The input is half a megabyte at most and no decider reads it: it stays in the log.
-            return Job("waiting", job_id, client, replace(spec, input=""), submitted_at=at, attempt=1, rows=rows)
+            new = Job("waiting", job_id, client, replace(spec, input=""), submitted_at=at, attempt=1)
+            return replace(new, rows=body.rows, price=body.price)
         case JobAssigned():
             return replace(
                 state,
@@ -93,6 +98,8 @@ def evolve(state: Job, body: EventBody, at: int) -> Job:
             )
         case JobStarted():
             return replace(state, status="running", started_at=at)
+        case PriceShared(attempt=attempt):
+            return replace(state, shared=attempt)
         case JobReassigned(next_attempt=attempt):
             open_again = _parted(state, body)
             return replace(open_again, status="waiting", attempt=attempt, worker=b"", expires_at=0, lock_until=0)

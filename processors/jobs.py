@@ -22,8 +22,11 @@ from bitsage.schemas.events import (
     JobStarted,
     JobSubmitted,
 )
+from bitsage.schemas.hidden_commands import SharePrice
+from bitsage.schemas.hidden_events import PriceShared
 from bitsage.schemas.types import EventBody
 
+from .hidden import price_context
 from .job_state import DECLINED, Job, evolve
 from .model import Command, Local, Rules
 from .refusal import rejected
@@ -38,10 +41,11 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
     """The events that answer a command to a job."""
     state = job(local)
     match command.body:
-        case AdmitJob(client=client, spec=spec, rows=rows):
+        case AdmitJob(client=client, spec=spec, rows=rows, price=price):
             if state.status != "unknown":
                 return rejected(command, "job_exists")
-            return [JobSubmitted(job_id=bytes.fromhex(command.subject), client=client, spec=spec, rows=rows)]
+            job_id = bytes.fromhex(command.subject)
+            return [JobSubmitted(job_id=job_id, client=client, spec=spec, rows=rows, price=price)]
         case body if state.status == "unknown":
             return rejected(command, "unknown_job")
         case body if state.over:
@@ -52,6 +56,8 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
             return _by_worker(state, local, command, attempt, rules)
         case CancelJob():
             return _cancel(state, local, command)
+        case SharePrice() as body:
+            return _share(state, command, body, rules)
         case TimeoutElapsed() as body:
             return _time_out(state, local, command, body, rules)
         case SettleAttempt() as body:
@@ -109,7 +115,10 @@ def _by_worker(state: Job, local: Local, command: Command, attempt: int, rules: 
         return rejected(command, "in_judgement")
     if isinstance(command.body, DeclineJob):
         # Who has started, or had its time, took the job: giving it back now has the price of giving it back.
-        in_time = state.status == "assigned" and command.at < state.lock_until
+        # A sealed price is known to the worker only now, so without a lock time it may decline until it starts.
+        in_time = state.status == "assigned" and (
+            command.at < state.lock_until or (bool(state.price) and not state.lock_until)
+        )
         return [_ended(state, command.at, DECLINED if in_time else "abandoned", rules)]
     if isinstance(command.body, AbandonJob):
         return [_ended(state, command.at, "unprovable" if blames_job(command.body.reason) else "abandoned", rules)]
@@ -146,6 +155,34 @@ def _time_out(state: Job, local: Local, command: Command, body: TimeoutElapsed, 
         case "worker_offline" if state.held:
             return [_ended(state, command.at, "worker_offline", rules)]
     return rejected(command, "not_due")
+
+
+def _share(state: Job, command: Command, body: SharePrice, rules: Rules) -> list[EventBody]:
+    if not state.held or (body.attempt, body.worker) != (state.attempt, state.worker):
+        return rejected(command, "wrong_attempt")
+    if state.shared == state.attempt:
+        return rejected(command, "already_shared")
+    ciphertext = None
+    if state.price:
+        ciphertext = rules.checks.reencryption(
+            body.proof,
+            ciphertext=state.price,
+            key=rules.escrow_key,
+            recipients=[body.payment_key],
+            context=price_context(rules, state.job_id, state.attempt, state.worker),
+        )
+    if ciphertext is None:
+        return rejected(command, "price_invalid")
+    return [
+        PriceShared(
+            job_id=state.job_id,
+            attempt=state.attempt,
+            worker=state.worker,
+            payment_key=body.payment_key,
+            proof=body.proof,
+            ciphertext=ciphertext,
+        )
+    ]
 
 
 def _settle(state: Job, local: Local, command: Command, body: SettleAttempt, rules: Rules) -> list[EventBody]:

@@ -20,6 +20,7 @@ from bitsage.schemas.types import ZERO_HASH, EventBody
 
 from .low_map import LowMap, Row
 from .pricing import Ramp
+from .refusal import SUPPLY
 from .sorted_map import SortedMap
 
 _RANK = {tier: rank for rank, tier in enumerate(TIERS)} | {"": 0}
@@ -102,8 +103,8 @@ class Placement:
 
     @property
     def per_row(self) -> int:
-        """The highest ask that the price meets."""
-        return self.price // self.rows
+        """The highest ask that the price meets. A sealed price (0 here) may meet any: its worker reads it and declines."""
+        return self.price // self.rows if self.price else SUPPLY
 
     def is_closed_to(self, worker: bytes) -> bool:
         """Whether the worker does not get it now, for what it did with it before."""

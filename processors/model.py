@@ -51,11 +51,37 @@ class Checks(Protocol):
     def key_proof(self, payment_key: bytes, key_proof: bytes, worker: bytes) -> bool:
         """Whether the proof shows knowledge of the payment key's secret, bound to the worker's address."""
 
-    def payment(self, payment: bytes, payment_key: bytes, amount: int, context: "PaymentContext") -> bool:
-        """Whether the encrypted payment holds exactly `amount` base units under `payment_key`, bound to the context."""
+    def payment(self, payment: bytes, payment_key: bytes, amount: int, context: "PaymentContext") -> bytes | None:
+        """The payment's ciphertext, if it holds exactly `amount` base units under the key, bound to the context."""
 
-    def claim(self, payment: bytes, payment_key: bytes, amount: int, proof: bytes, context: "PaymentContext") -> bool:
-        """Whether `proof` shows that the payment opens to `amount`, bound to the context."""
+    def deposited(self, balance: bytes, units: int) -> bytes:
+        """The hidden balance (empty: nothing) with a public number of units more."""
+
+    def credited(self, balance: bytes, ciphertext: bytes, factor: int) -> bytes:
+        """The hidden balance with `factor` times a ciphertext (C and one handle) more."""
+
+    def folded(self, balance: bytes, other: bytes) -> bytes:
+        """The sum of two hidden balances under one key."""
+
+    def transfer(
+        self,
+        transfer: bytes,
+        *,
+        balance: bytes,
+        sender_key: bytes,
+        recipients: list[bytes],
+        factor: int,
+        context: bytes,
+    ) -> tuple[bytes, bytes] | None:
+        """(ciphertext of one unit of the amount, balance that remains), if the proof holds that nothing is overdrawn."""
+
+    def withdrawal(self, proof: bytes, *, balance: bytes, key: bytes, units: int, context: bytes) -> bytes | None:
+        """The hidden balance that remains when a public number of units leaves it, if the proof holds."""
+
+    def reencryption(
+        self, proof: bytes, *, ciphertext: bytes, key: bytes, recipients: list[bytes], context: bytes
+    ) -> bytes | None:
+        """The ciphertext for the recipients, if the proof holds that it has what `ciphertext` under `key` has."""
 
     def proof_commitment(self, proof_hash: bytes, job_id: bytes, worker: bytes) -> bytes:
         """blake3(domain || proof_hash || job_id || worker): what a payment is bound to."""
@@ -73,11 +99,17 @@ class PaymentContext:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The network's numbers, the keys that may sign follow-ups, and the injected verifications."""
+    """The network's numbers, the keys that may sign follow-ups, and the injected verifications.
+
+    `escrow_key` and `auditor_key` (empty: none) are payment keys that can read sealed prices.
+    """
 
     parameters: Parameters
     checks: Checks
     authorities: frozenset[bytes] = field(default_factory=frozenset)
+    chain_id: str = ""
+    escrow_key: bytes = b""
+    auditor_key: bytes = b""
 
 
 class Local(Protocol):

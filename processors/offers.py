@@ -4,6 +4,7 @@ from bitsage.schemas.events import JobSpec
 from bitsage.schemas.parameters import Parameters
 
 from .pricing import price_unit
+from .refusal import SUPPLY
 
 #: (reason code, sentence)
 Refusal = tuple[str, str]
@@ -40,6 +41,7 @@ def _refuse_lock(spec: JobSpec, parameters: Parameters) -> Refusal | None:
     least, most = parameters.lock_timeout_min_ms, parameters.attempt_timeout_ms
     if spec.lock_timeout_ms and not least <= spec.lock_timeout_ms <= most:
         return "lock_timeout_out_of_range", f"the lock timeout has to be {least} to {most} ms"
-    if spec.collateral > spec.max_cost:
+    # A sealed price cannot be compared; a worker names the largest collateral that it takes.
+    if spec.collateral > (spec.max_cost or SUPPLY):
         return "collateral_too_large", ""
     return None

@@ -57,10 +57,13 @@ from bitsage.schemas.events import (
     WorkerReturned,
     WorkerWentOffline,
 )
+from bitsage.schemas.hidden_commands import CreditTransfer, ReturnTransfer
+from bitsage.schemas.hidden_events import TransferBounced, TransferSent
 from bitsage.schemas.types import CommandBody, EventBody
 
 from . import dispute_policies, job_policies, worker_policies
 from .account_state import faults_within
+from .hidden import ESCROW, SENDER, handle, shares
 from .model import NETWORK, TREASURY, Command, Local, Rules, account_subject, job_subject
 from .payments import worker_address
 from .penalty import passed_on
@@ -79,9 +82,9 @@ def follow_ups(command: Command, event: EventBody, local: Local, rules: Rules) -
 
 def _escrow_locked(command: Command, event: EscrowLocked, local: Local, rules: Rules) -> FollowUps:
     assert isinstance(command.body, SubmitJob)
-    spec = command.body.spec
+    spec, price = command.body.spec, handle(event.ciphertext, ESCROW) if event.ciphertext else b""
     rows = rules.checks.job_rows(spec.job_type, spec.input)
-    return [(job_subject(event.job_id), AdmitJob(client=command.actor, spec=spec, rows=rows))]
+    return [(job_subject(event.job_id), AdmitJob(client=command.actor, spec=spec, rows=rows, price=price))]
 
 
 def _escrow_released(command: Command, event: EscrowReleased, local: Local, rules: Rules) -> FollowUps:
@@ -93,6 +96,7 @@ def _escrow_released(command: Command, event: EscrowReleased, local: Local, rule
         amount=event.worker_amount,
         proof_commitment=event.proof_commitment,
         payment_nonce=event.payment_nonce,
+        ciphertext=event.ciphertext,
     )
     collected = CollectFees(
         job_id=event.job_id,
@@ -104,8 +108,32 @@ def _escrow_released(command: Command, event: EscrowReleased, local: Local, rule
         treasury=treasury,
         # The stakers' part takes what rounding leaves.
         stakers=fee - burnt - treasury,
+        ciphertext=event.ciphertext,
     )
-    return [(account_subject(event.worker), owed), *([(TREASURY, collected)] if fee else [])]
+    taken = shares(parameters).protocol if event.ciphertext else fee
+    return [(account_subject(event.worker), owed), *([(TREASURY, collected)] if taken else [])]
+
+
+def _transfer_sent(command: Command, event: TransferSent, local: Local, rules: Rules) -> FollowUps:
+    credit = CreditTransfer(
+        sender=worker_address(command.subject),
+        transfer_sequence=event.sequence,
+        recipient_key=event.recipient_key,
+        # Without an auditor's handle, which stays with the event.
+        ciphertext=event.ciphertext[: 3 * 64],
+    )
+    return [(account_subject(event.recipient), credit)]
+
+
+def _transfer_bounced(command: Command, event: TransferBounced, local: Local, rules: Rules) -> FollowUps:
+    credit = command.body
+    assert isinstance(credit, CreditTransfer)
+    back = ReturnTransfer(
+        recipient=worker_address(command.subject),
+        transfer_sequence=event.transfer_sequence,
+        ciphertext=handle(credit.ciphertext, SENDER),
+    )
+    return [(account_subject(event.sender), back)]
 
 
 def _slashed(command: Command, event: Slashed, local: Local, rules: Rules) -> FollowUps:
@@ -204,6 +232,8 @@ def _rejected(command: Command, event: CommandRejected, local: Local, rules: Rul
 _POLICIES: dict[type[EventBody], Policy] = {
     EscrowLocked: _escrow_locked,
     EscrowReleased: _escrow_released,
+    TransferSent: _transfer_sent,
+    TransferBounced: _transfer_bounced,
     Slashed: _slashed,
     Staked: worker_policies.stake_changed,
     UnstakeRequested: _unstake_requested,

@@ -90,6 +90,7 @@ def _refuse_worker(state: Worker, funds: Account, command: Command, body: Regist
         "job_types_invalid": not 0 < len(names) <= JOB_TYPES_MAX or not all(0 < len(n) <= NAME_MAX for n in names),
         "gpu_model_invalid": len(body.gpu_model) > NAME_MAX,
         "slots_out_of_range": not 1 <= body.slots <= rules.parameters.slots_per_worker,
+        "payment_key_differs": funds.private.payment_key not in (b"", body.payment_key),
     }
     for reason, wrong in checks.items():
         if wrong:

@@ -10,11 +10,14 @@ from .treasury_state import Treasury
 
 
 def holdings(state: Account) -> int:
-    """Everything that belongs to the account, in base units: balance, stake, escrows, unclaimed payments, bonds."""
+    """Everything public that belongs to the account, in base units: balance, stake, escrows, payments due, bonds.
+
+    What went into hidden form from here (`Account.hidden`) counts too: over all accounts it is what is hidden.
+    """
     escrows = sum(state.escrows.values())
-    payments = sum(payment.amount for payment in state.payments.values())
+    payments = sum(payment.amount for payment in state.payments.values() if not payment.credit)
     bonds = sum(bond.amount for bond in state.bonds.values())
-    return state.balance + state.stake + state.unstaking + escrows + payments + bonds
+    return state.balance + state.stake + state.unstaking + escrows + payments + bonds + state.hidden
 
 
 def taken_in(state: Treasury) -> int:

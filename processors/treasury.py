@@ -17,10 +17,14 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
     match command.body:
         case CollectFees() as body:
             parts = (body.burnt, body.treasury, body.stakers)
-            if not is_amount(body.amount) or min(parts) < 0 or sum(parts) != body.amount:
+            owned = body.amount == 0 if body.ciphertext else is_amount(body.amount)
+            if not owned or min(parts) < 0 or sum(parts) != body.amount:
                 return rejected(command, "amount_out_of_range")
             if income_mark(body.source, body.payer, body.job_id, body.attempt, body.round) in treasury(local).marks:
                 return rejected(command, "already_booked")
+            sealed = treasury(local).sealed_fees
+            if body.ciphertext:
+                sealed = rules.checks.credited(sealed, body.ciphertext, 1)
             return [
                 FeesDistributed(
                     job_id=body.job_id,
@@ -31,6 +35,8 @@ def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
                     burnt=body.burnt,
                     treasury=body.treasury,
                     stakers=body.stakers,
+                    ciphertext=body.ciphertext,
+                    sealed_fees=sealed if body.ciphertext else b"",
                     round=body.round,
                 )
             ]

@@ -11,12 +11,16 @@ from .sorted_map import SortedMap
 
 @dataclass(frozen=True, slots=True)
 class Treasury:
-    """Base units: destroyed, kept, set aside for stakers. `marks`: the incomes and restitutions booked, each once."""
+    """Base units: destroyed, kept, set aside for stakers. `marks`: the incomes and restitutions booked, each once.
+
+    `sealed_fees`: the sum of the sealed prices' units, for the escrow's key. The protocol's parts are multiples of it.
+    """
 
     burnt: int = 0
     treasury: int = 0
     stakers: int = 0
     marks: SortedMap[bytes, None] = field(default_factory=SortedMap)
+    sealed_fees: bytes = b""
 
 
 def income_mark(source: str, payer: bytes, job_id: bytes, attempt: int, round_: int = 0) -> bytes:
@@ -39,6 +43,7 @@ def evolve(state: Treasury, body: EventBody, at: int) -> Treasury:
                 treasury=state.treasury + body.treasury,
                 stakers=state.stakers + body.stakers,
                 marks=state.marks.set(income_mark(source, payer, job_id, attempt, body.round), None),
+                sealed_fees=body.sealed_fees or state.sealed_fees,
             )
         case RestitutionPaid(account=account, amount=amount, reason=reason, job_id=job_id, attempt=attempt):
             marks = state.marks.set(outlay_mark(account, reason, job_id, attempt), None)

@@ -1,4 +1,7 @@
-"""Who holds what: balance, gas, stake, escrow and payments of each account, the treasury, and the double entry."""
+"""Who holds what: balance, gas, stake, escrow, hidden balance of each account, the treasury, and the double entry.
+
+Hidden amounts stand here as the ciphertexts that they are; `hidden` counts what went in and out of them in public.
+"""
 
 from collections.abc import Iterator
 
@@ -10,7 +13,6 @@ from bitsage.schemas.events import (
     EscrowRefunded,
     EscrowReleased,
     FeesDistributed,
-    PaymentClaimed,
     PaymentDue,
     PaymentEncrypted,
     RestitutionGranted,
@@ -22,6 +24,15 @@ from bitsage.schemas.events import (
     Unstaked,
     UnstakeRequested,
     WalletCreated,
+)
+from bitsage.schemas.hidden_events import (
+    Deposited,
+    PaymentClaimed,
+    PrivateAccountOpened,
+    TransferReceived,
+    TransferReturned,
+    TransferSent,
+    Withdrawn,
 )
 from bitsage.schemas.types import EventEnvelope
 
@@ -45,23 +56,28 @@ _ACCOUNTS = Table(
         _sum("gas", "gas token, from the faucet"),
         _sum("stake", "staked now"),
         _sum("unstaking", "taken out of the stake, still locked or not yet withdrawn"),
-        _sum("escrow", "locked for jobs"),
-        _sum("payments_due", "earned, not yet encrypted"),
-        _sum("payments_encrypted", "encrypted, not yet claimed"),
+        _sum("escrow", "public amounts locked for jobs with an open offer"),
+        _sum("payments_due", "public amounts earned and not yet encrypted"),
+        _sum(
+            "hidden", "public amounts that went into hidden form from here, less those that came out; may be below zero"
+        ),
+        Column("payment_key", Kind.TEXT, "accounts", "hex, of the hidden balance; PrivateAccountOpened, PaymentDue"),
+        Column("available", Kind.TEXT, "accounts", "hidden balance that can be spent: a ciphertext, hex", ""),
+        Column("pending", Kind.TEXT, "accounts", "what arrived in hidden form since: a ciphertext, hex", ""),
+        Column("credits", Kind.INTEGER, "accounts", "how often something arrived in `pending`", 0),
+        Column("folded", Kind.INTEGER, "accounts", "how many of those are in `available`; PaymentClaimed", 0),
+        Column("private_sequence", Kind.INTEGER, "accounts", "how often `available` changed", 0),
         _sum("bonds", "at stake in disputes"),
     ),
 )
 _PENDING = Table(
     "pending_payments",
-    "Payments that are due or encrypted and not yet claimed: what the two sums of `accounts` are made of.",
+    "Public payments that are due and not yet encrypted: what `payments_due` of `accounts` is made of.",
     (
         Column("account", Kind.TEXT, "accounts", "the worker", ""),
         Column("job_id", Kind.TEXT, "accounts", "32 hex digits", ""),
     ),
-    (
-        _sum("due", "PaymentDue less PaymentEncrypted"),
-        _sum("encrypted", "PaymentEncrypted less PaymentClaimed"),
-    ),
+    (_sum("due", "PaymentDue less PaymentEncrypted"),),
 )
 _TREASURY = Table(
     "treasury",
@@ -71,6 +87,7 @@ _TREASURY = Table(
         _sum("treasury", "kept by the treasury; FeesDistributed less RestitutionPaid"),
         _sum("burnt", "destroyed; FeesDistributed"),
         _sum("stakers", "set aside for the stakers; FeesDistributed"),
+        Column("sealed_fees", Kind.TEXT, "accounts", "sum of the sealed prices' units: a ciphertext, hex", ""),
     ),
 )
 _FLOWS = Table(
@@ -143,9 +160,57 @@ def _rewarded(envelope: EventEnvelope, body: RewardGranted, read: Read) -> Itera
     yield _flow(rewards_in=body.amount)
 
 
+def _hidden(envelope: EventEnvelope, **values: str | int) -> Change:
+    return put("accounts", (envelope.subject,), **values)
+
+
+def _spent(envelope: EventEnvelope, body: Deposited | Withdrawn | TransferSent | EscrowLocked) -> Change:
+    return _hidden(envelope, available=body.available.hex(), private_sequence=body.sequence)
+
+
+def _arrived(
+    envelope: EventEnvelope, body: TransferReceived | TransferReturned | EscrowRefunded | PaymentEncrypted
+) -> Change:
+    return _hidden(envelope, pending=body.pending.hex(), credits=body.credit)
+
+
+@fold.on(PrivateAccountOpened)
+def _opened(envelope: EventEnvelope, body: PrivateAccountOpened, read: Read) -> Iterator[Change]:
+    yield _hidden(envelope, payment_key=body.payment_key.hex())
+
+
+@fold.on(Deposited)
+def _deposited(envelope: EventEnvelope, body: Deposited, read: Read) -> Iterator[Change]:
+    yield _account(envelope, balance=-body.amount, hidden=body.amount)
+    yield _spent(envelope, body)
+
+
+@fold.on(Withdrawn)
+def _withdrawn(envelope: EventEnvelope, body: Withdrawn, read: Read) -> Iterator[Change]:
+    yield _account(envelope, balance=body.amount, hidden=-body.amount)
+    yield _spent(envelope, body)
+
+
+@fold.on(TransferSent)
+def _sent(envelope: EventEnvelope, body: TransferSent, read: Read) -> Iterator[Change]:
+    yield _spent(envelope, body)
+
+
+@fold.on(TransferReceived)
+def _received(envelope: EventEnvelope, body: TransferReceived, read: Read) -> Iterator[Change]:
+    yield _arrived(envelope, body)
+
+
+@fold.on(TransferReturned)
+def _returned(envelope: EventEnvelope, body: TransferReturned, read: Read) -> Iterator[Change]:
+    yield _arrived(envelope, body)
+
+
 @fold.on(EscrowLocked)
 def _locked(envelope: EventEnvelope, body: EscrowLocked, read: Read) -> Iterator[Change]:
     yield _account(envelope, balance=-body.amount, escrow=body.amount)
+    if body.ciphertext:
+        yield _spent(envelope, body)
 
 
 @fold.on(EscrowReleased)
@@ -158,11 +223,14 @@ def _released(envelope: EventEnvelope, body: EscrowReleased, read: Read) -> Iter
 @fold.on(EscrowRefunded)
 def _refunded(envelope: EventEnvelope, body: EscrowRefunded, read: Read) -> Iterator[Change]:
     yield _account(envelope, escrow=-body.amount, balance=body.amount)
+    if body.credit:
+        yield _arrived(envelope, body)
 
 
 @fold.on(PaymentDue)
 def _due(envelope: EventEnvelope, body: PaymentDue, read: Read) -> Iterator[Change]:
     yield _account(envelope, payments_due=body.amount)
+    yield _hidden(envelope, payment_key=body.payment_key.hex())
     yield add("pending_payments", (envelope.subject, body.job_id.hex()), due=body.amount)
     yield _flow(wages_in=body.amount)
 
@@ -173,19 +241,23 @@ def _encrypted(envelope: EventEnvelope, body: PaymentEncrypted, read: Read) -> I
     row = read("pending_payments", key)
     amount = row["due"] if row is not None else 0
     assert isinstance(amount, int)
-    yield _account(envelope, payments_due=-amount, payments_encrypted=amount)
-    yield add("pending_payments", key, due=-amount, encrypted=amount)
+    yield _account(envelope, payments_due=-amount, hidden=amount)
+    yield add("pending_payments", key, due=-amount)
+    yield _arrived(envelope, body)
 
 
 @fold.on(PaymentClaimed)
 def _claimed(envelope: EventEnvelope, body: PaymentClaimed, read: Read) -> Iterator[Change]:
-    yield _account(envelope, payments_encrypted=-body.amount, balance=body.amount)
-    yield add("pending_payments", (envelope.subject, body.job_id.hex()), encrypted=-body.amount)
+    yield _hidden(
+        envelope, available=body.available.hex(), pending="", private_sequence=body.sequence, folded=body.credit
+    )
 
 
 @fold.on(FeesDistributed)
 def _fees(envelope: EventEnvelope, body: FeesDistributed, read: Read) -> Iterator[Change]:
     yield add("treasury", (envelope.subject,), treasury=body.treasury, burnt=body.burnt, stakers=body.stakers)
+    if body.sealed_fees:
+        yield put("treasury", (envelope.subject,), sealed_fees=body.sealed_fees.hex())
     yield _flow(income_in=body.amount)
 
 
@@ -225,5 +297,5 @@ MODEL = Model(
     tables=(_ACCOUNTS, _PENDING, _TREASURY, _FLOWS),
     fold=fold,
     main="accounts",
-    brief=("account", "balance", "stake", "unstaking", "escrow", "payments_due", "payments_encrypted"),
+    brief=("account", "balance", "stake", "unstaking", "escrow", "payments_due", "hidden"),
 )

@@ -1,11 +1,14 @@
-"""Conservation of the supply, from the balances model: what was granted is held, the protocol's, or on its way."""
+"""Conservation of the supply, from the balances model: what was granted is held, hidden, the protocol's, or on its way.
+
+What is hidden counts by the public amounts that went in and came out; that the ciphertexts hold as much is the audit's.
+"""
 
 from dataclasses import asdict, dataclass
 
 from .projection import Projection
 
 #: The columns of `accounts` that hold SAGE.
-HOLDINGS = ("balance", "stake", "unstaking", "escrow", "payments_due", "payments_encrypted", "bonds")
+HOLDINGS = ("balance", "stake", "unstaking", "escrow", "payments_due", "bonds")
 TREASURY = ("treasury", "burnt", "stakers")
 CHANNELS = ("wages", "rewards", "income", "restitution")
 
@@ -19,6 +22,7 @@ class Supply:
 
     granted: int
     held: int
+    hidden: int
     protocol: int
     in_flight: dict[str, int]
     below_zero: list[str]
@@ -26,12 +30,16 @@ class Supply:
     @property
     def difference(self) -> int:
         """What is missing (positive) or too much (negative)."""
-        return self.granted - self.held - self.protocol - sum(self.in_flight.values())
+        return self.granted - self.held - self.hidden - self.protocol - sum(self.in_flight.values())
 
     @property
     def overdrawn(self) -> list[str]:
-        """Channels from which more arrived than left: money out of nothing, once everything that left was read."""
-        return [name for name, amount in self.in_flight.items() if amount < 0]
+        """Channels from which more arrived than left: money out of nothing, once everything that left was read.
+
+        `hidden` is among them when more came out of hidden form than went in.
+        """
+        channels = self.in_flight | {"hidden": self.hidden}
+        return [name for name, amount in channels.items() if amount < 0]
 
     @property
     def conserved(self) -> bool:
@@ -67,6 +75,7 @@ def supply(balances: Projection) -> Supply:
         raise ValueError("the supply is computed from the balances model")
     accounts, treasury, flows = balances.snapshot("accounts", "treasury", "flows")
     held, below_zero = 0, []
+    hidden = sum(int(row["hidden"]) for row in accounts)
     for row in accounts:
         amounts = {name: int(row[name]) for name in HOLDINGS}
         held += sum(amounts.values())
@@ -74,4 +83,4 @@ def supply(balances: Projection) -> Supply:
     protocol = sum(int(row[name]) for row in treasury for name in TREASURY)
     flow = flows[0] if flows else {}
     in_flight = {name: int(flow.get(f"{name}_out", 0)) - int(flow.get(f"{name}_in", 0)) for name in CHANNELS}
-    return Supply(int(flow.get("granted", 0)), held, protocol, in_flight, below_zero)
+    return Supply(int(flow.get("granted", 0)), held, hidden, protocol, in_flight, below_zero)

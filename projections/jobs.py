@@ -18,7 +18,6 @@ from bitsage.schemas.events import (
     JobRejected,
     JobStarted,
     JobSubmitted,
-    PaymentClaimed,
     PaymentDue,
     PaymentEncrypted,
     ProofGenerated,
@@ -59,6 +58,7 @@ def _submitted(envelope: EventEnvelope, body: JobSubmitted, read: Read) -> Itera
         job_type=spec.job_type,
         input=spec.input,
         max_cost=spec.max_cost,
+        price=body.price.hex(),
         tier=spec.tier,
         tee=int(spec.tee),
         priority=spec.priority,
@@ -170,7 +170,6 @@ for _event, _when in (
     (EscrowRefunded, "refunded_at"),
     (PaymentDue, "due_at"),
     (PaymentEncrypted, "paid_at"),
-    (PaymentClaimed, "claimed_at"),
 ):
     fold.on(_event)(_money(_when))
 

@@ -22,7 +22,8 @@ FACTS = Table(
         _column("jobs", "correlation", Kind.TEXT, "one id for all that happens to the job, hex; JobSubmitted"),
         _column("jobs", "job_type", Kind.TEXT, "JobSubmitted"),
         _column("jobs", "input", Kind.JSON, "JobSubmitted"),
-        _column("jobs", "max_cost", Kind.AMOUNT, "JobSubmitted"),
+        _column("jobs", "max_cost", Kind.AMOUNT, "JobSubmitted; 0 of a sealed offer"),
+        _column("jobs", "price", Kind.TEXT, "a sealed price's unit for the escrow's key, hex; JobSubmitted"),
         _column("jobs", "tier", Kind.TEXT, "JobSubmitted"),
         _column("jobs", "tee", Kind.FLAG, "JobSubmitted"),
         _column("jobs", "priority", Kind.INTEGER, "JobSubmitted"),
@@ -81,7 +82,6 @@ MONEY = Table(
         _column("accounts", "refunded_at", Kind.TIME, "EscrowRefunded"),
         _column("accounts", "due_at", Kind.TIME, "PaymentDue"),
         _column("accounts", "paid_at", Kind.TIME, "PaymentEncrypted"),
-        _column("accounts", "claimed_at", Kind.TIME, "PaymentClaimed"),
     ),
 )
 
@@ -104,16 +104,16 @@ select j.job_id, {_STATE} as state,
   coalesce(f.client, m.client) as client, f.job_type, f.attempt, f.worker,
   case when f.phase is null then m.rejection else f.reason end as reason, m.details,
   f.submitted_at, a.queued_at, a.assigned_at, a.started_at, a.proved_at, a.voting_at, a.decided_at, f.ended_at,
-  m.rejected_at, m.paid_at, m.claimed_at, m.refunded_at,
+  m.rejected_at, m.paid_at, m.refunded_at,
   a.outcome, coalesce(f.output_hash, a.output_hash) as output_hash, coalesce(f.proof_hash, a.proof_hash) as proof_hash,
-  f.max_cost, a.cost, f.tier, f.tee, f.priority, f.deadline, f.proofs_refused, f.correlation, f.input
+  f.max_cost, f.price, a.cost, f.tier, f.tee, f.priority, f.deadline, f.proofs_refused, f.correlation, f.input
 from (select job_id from job_facts where phase <> '' union select job_id from job_money) j
 left join (select * from job_facts where phase <> '') f on f.job_id = j.job_id
 left join attempts a on a.job_id = j.job_id and a.attempt = f.attempt
 left join (
   select job_id, max(case when locked_at is not null or rejected_at is not null then account end) as client,
     max(rejected_at) as rejected_at, max(rejection) as rejection, max(details) as details, max(paid_at) as paid_at,
-    max(claimed_at) as claimed_at, max(refunded_at) as refunded_at
+    max(refunded_at) as refunded_at
   from job_money group by job_id
 ) m on m.job_id = j.job_id
 """

@@ -1,6 +1,6 @@
 """Payments: what a client locked and how it was divided, what a worker is owed, and whether it was claimed.
 
-Amounts stand here only where an event holds them in plain.
+Amounts stand here only where an event holds them in plain; of a sealed offer they are 0 and there is a ciphertext.
 """
 
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from bitsage.schemas.events import (
     EscrowRefunded,
     EscrowReleased,
     FeesDistributed,
-    PaymentClaimed,
     PaymentDue,
     PaymentEncrypted,
 )
+from bitsage.schemas.hidden_events import PaymentClaimed
 from bitsage.schemas.types import EventEnvelope
 
 from .records import address
@@ -32,14 +32,24 @@ _PAYMENTS = Table(
     "One row per job and worker; `payments` is the view of it with the state.",
     (_JOB, _column("worker", Kind.TEXT, "who is paid", "")),
     (
-        _column("due", Kind.AMOUNT, "PaymentDue"),
+        _column("due", Kind.AMOUNT, "PaymentDue; 0 of a sealed price"),
         _column("due_at", Kind.TIME, "PaymentDue"),
         _column("payment_key", Kind.TEXT, "hex; PaymentDue"),
         _column("proof_commitment", Kind.TEXT, "hex; PaymentDue, PaymentEncrypted"),
         _column("payment_nonce", Kind.INTEGER, "PaymentDue, PaymentEncrypted"),
+        _column("due_ciphertext", Kind.TEXT, "a sealed price's unit for the escrow's key, hex; PaymentDue"),
         _column("payment", Kind.TEXT, "ciphertext and proofs, hex; PaymentEncrypted"),
+        _column("ciphertext", Kind.TEXT, "for the worker, hex; PaymentEncrypted"),
+        _column("credit", Kind.INTEGER, "which of the worker's credits it is; PaymentEncrypted"),
         _column("encrypted_at", Kind.TIME, "PaymentEncrypted"),
-        _column("claimed", Kind.AMOUNT, "PaymentClaimed"),
+    ),
+)
+_FOLDED = Table(
+    "folded",
+    "One row per account that claimed: its credits up to this one are in its available balance.",
+    (_column("account", Kind.TEXT, "who claimed", ""),),
+    (
+        _column("credit", Kind.INTEGER, "PaymentClaimed", 0),
         _column("claimed_at", Kind.TIME, "PaymentClaimed"),
     ),
 )
@@ -48,7 +58,8 @@ _ESCROWS = Table(
     "One row per job and client.",
     (_JOB, _column("client", Kind.TEXT, "who locked the funds", "")),
     (
-        _column("locked", Kind.AMOUNT, "EscrowLocked"),
+        _column("locked", Kind.AMOUNT, "EscrowLocked; 0 of a sealed price"),
+        _column("ciphertext", Kind.TEXT, "a sealed price's unit for client, escrow and any auditor, hex; EscrowLocked"),
         _column("locked_at", Kind.TIME, "EscrowLocked"),
         _column("worker", Kind.TEXT, "EscrowReleased"),
         _column("worker_amount", Kind.AMOUNT, "EscrowReleased"),
@@ -69,22 +80,26 @@ _FEES = Table(
         _column("payer", Kind.TEXT, "client or slashed account"),
         _column("source", Kind.TEXT, "job_fee, or the reason of a slash"),
         _column("at", Kind.TIME, "when"),
-        _column("amount", Kind.AMOUNT, "all of it", 0),
+        _column("amount", Kind.AMOUNT, "all of it; 0 of a sealed fee", 0),
+        _column("ciphertext", Kind.TEXT, "a sealed price's unit for the escrow's key, hex", ""),
         _column("burnt", Kind.AMOUNT, "destroyed", 0),
         _column("treasury", Kind.AMOUNT, "kept", 0),
         _column("stakers", Kind.AMOUNT, "for the stakers", 0),
     ),
 )
 _VIEW = (
-    "select job_id, worker, case when claimed_at is not null then 'claimed' "
-    "when encrypted_at is not null then 'encrypted' else 'due' end as state, due, due_at, encrypted_at, claimed, "
-    "claimed_at, payment_nonce, proof_commitment, payment_key, payment from payment_facts"
+    "select p.job_id, p.worker, case when p.credit <= f.credit then 'claimed' "
+    "when p.encrypted_at is not null then 'encrypted' else 'due' end as state, p.due, p.due_at, p.encrypted_at, "
+    "case when p.credit <= f.credit then f.claimed_at end as claimed_at, p.credit, p.payment_nonce, "
+    "p.proof_commitment, p.payment_key, p.due_ciphertext, p.ciphertext, p.payment "
+    "from payment_facts p left join folded f on f.account = p.worker"
 )
 
 
 @fold.on(EscrowLocked)
 def _locked(envelope: EventEnvelope, body: EscrowLocked, read: Read) -> Iterator[Change]:
-    yield put("escrows", (body.job_id.hex(), envelope.subject), locked=body.amount, locked_at=envelope.at)
+    key, sealed = (body.job_id.hex(), envelope.subject), body.ciphertext.hex()
+    yield put("escrows", key, locked=body.amount, ciphertext=sealed, locked_at=envelope.at)
 
 
 @fold.on(EscrowReleased)
@@ -112,6 +127,7 @@ def _due(envelope: EventEnvelope, body: PaymentDue, read: Read) -> Iterator[Chan
         "payment_facts",
         (body.job_id.hex(), envelope.subject),
         due=body.amount,
+        due_ciphertext=body.ciphertext.hex(),
         due_at=envelope.at,
         payment_key=body.payment_key.hex(),
         proof_commitment=body.proof_commitment.hex(),
@@ -125,6 +141,8 @@ def _encrypted(envelope: EventEnvelope, body: PaymentEncrypted, read: Read) -> I
         "payment_facts",
         (body.job_id.hex(), envelope.subject),
         payment=body.payment.hex(),
+        ciphertext=body.ciphertext.hex(),
+        credit=body.credit,
         encrypted_at=envelope.at,
         proof_commitment=body.proof_commitment.hex(),
         payment_nonce=body.payment_nonce,
@@ -133,7 +151,7 @@ def _encrypted(envelope: EventEnvelope, body: PaymentEncrypted, read: Read) -> I
 
 @fold.on(PaymentClaimed)
 def _claimed(envelope: EventEnvelope, body: PaymentClaimed, read: Read) -> Iterator[Change]:
-    yield put("payment_facts", (body.job_id.hex(), envelope.subject), claimed=body.amount, claimed_at=envelope.at)
+    yield put("folded", (envelope.subject,), credit=body.credit, claimed_at=envelope.at)
 
 
 @fold.on(FeesDistributed)
@@ -147,6 +165,7 @@ def _fees(envelope: EventEnvelope, body: FeesDistributed, read: Read) -> Iterato
         source=body.source,
         at=envelope.at,
         amount=body.amount,
+        ciphertext=body.ciphertext.hex(),
         burnt=body.burnt,
         treasury=body.treasury,
         stakers=body.stakers,
@@ -158,9 +177,9 @@ MODEL = Model(
     version=1,
     doc="Escrows, payments and fees.",
     topics=("accounts",),
-    tables=(_PAYMENTS, _ESCROWS, _FEES),
+    tables=(_PAYMENTS, _FOLDED, _ESCROWS, _FEES),
     fold=fold,
     main="payments",
-    brief=("job_id", "worker", "state", "due", "claimed", "payment_nonce"),
+    brief=("job_id", "worker", "state", "due", "ciphertext", "payment_nonce"),
     views=(("payments", _VIEW),),
 )

@@ -9,6 +9,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .events import Benchmark, JobSpec
+from .hidden_commands import (
+    ClaimPayment,
+    CreditTransfer,
+    Deposit,
+    OpenPrivateAccount,
+    ReturnTransfer,
+    SharePrice,
+    Transfer,
+    Withdraw,
+)
 from .types import ZERO_HASH, Amount, Bytes16, Bytes32, CommandBody, Millis
 
 
@@ -45,9 +55,14 @@ class WithdrawStake(CommandBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitJob(CommandBody):
-    """Ask for a job; the subject is the client, so that funds are escrowed where they lie."""
+    """Ask for a job; the subject is the client, so that funds are escrowed where they lie.
+
+    A sealed offer has its price in `transfer`, which is made at the private account's `sequence`.
+    """
 
     spec: JobSpec
+    sequence: int = 0
+    transfer: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +92,7 @@ class OwePayment(CommandBody):
     amount: Amount
     proof_commitment: Bytes32
     payment_nonce: int
+    ciphertext: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +103,6 @@ class PayWorker(CommandBody):
     payment: bytes
     proof_commitment: Bytes32
     payment_nonce: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimPayment(CommandBody):
-    """Open an encrypted payment: `proof` shows that it holds `amount`."""
-
-    job_id: Bytes16
-    amount: Amount
-    proof: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +118,7 @@ class CollectFees(CommandBody):
     treasury: Amount
     stakers: Amount
     round: int = 0
+    ciphertext: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,6 +364,7 @@ class AdmitJob(CommandBody):
     client: Bytes32
     spec: JobSpec
     rows: int = 1
+    price: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -519,11 +528,11 @@ def _rules() -> dict[str, CommandRule]:
     table: dict[tuple[str, Signer], tuple[type[CommandBody], ...]] = {
         ("accounts", "owner"): (
             CreateWallet, RequestTokens, StakeTokens, RequestUnstake, WithdrawStake, SubmitJob, ClaimPayment,
-            FileDispute,
+            OpenPrivateAccount, Deposit, Withdraw, Transfer, FileDispute,
         ),
         ("accounts", "authority"): (
-            ReleaseEscrow, RefundEscrow, OwePayment, PayWorker, CollectFees, SlashStake, GrantReward,
-            SettleBond, RestoreStake, PayRestitution, GrantRestitution,
+            ReleaseEscrow, RefundEscrow, OwePayment, PayWorker, CollectFees, SlashStake, GrantReward, CreditTransfer,
+            ReturnTransfer, SettleBond, RestoreStake, PayRestitution, GrantRestitution,
         ),
         ("workers", "owner"): (RegisterWorker, DepartWorker, RegisterValidator, DepartValidator),
         ("workers", "authority"): (
@@ -531,7 +540,7 @@ def _rules() -> dict[str, CommandRule]:
             RequestTally, RaisePrice, RequestRetrial,
         ),
         ("jobs", "anyone"): (StartJob, AbandonJob, CancelJob, DeclineJob),
-        ("jobs", "authority"): (AdmitJob, AssignJob, SettleAttempt, TimeoutElapsed),
+        ("jobs", "authority"): (AdmitJob, AssignJob, SettleAttempt, TimeoutElapsed, SharePrice),
         ("proofs", "anyone"): (SubmitProof,),
         ("votes", "anyone"): (CastVote, CastDisputeVote),
         ("votes", "authority"): (OpenTally, CloseTally, OpenDispute, CloseDispute, EnforceVerdict),

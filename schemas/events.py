@@ -2,6 +2,17 @@
 
 from dataclasses import dataclass, field
 
+from .hidden_events import (
+    Deposited,
+    PaymentClaimed,
+    PriceShared,
+    PrivateAccountOpened,
+    TransferBounced,
+    TransferReceived,
+    TransferReturned,
+    TransferSent,
+    Withdrawn,
+)
 from .types import ZERO_HASH, Amount, Bytes16, Bytes32, EventBody, Millis, Rejection
 
 
@@ -9,7 +20,8 @@ from .types import ZERO_HASH, Amount, Bytes16, Bytes32, EventBody, Millis, Rejec
 class JobSpec:
     """What a client wants done. `input` is canonical JSON that the job type understands.
 
-    The price is `max_cost`; with `min_cost` > 0 it rises from there to `max_cost`, from `ramp_start` (0: from admission) for
+    A sealed offer has `max_cost` 0: its price is a ciphertext beside the spec. An open one's
+    price is `max_cost`; with `min_cost` > 0 it rises from there to `max_cost`, from `ramp_start` (0: from admission) for
     `ramp_ms`. `lock_timeout_ms` (0: none): time in which a worker has to start. `collateral`: least slash for not delivering.
     """
 
@@ -192,15 +204,25 @@ class RestitutionGranted(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EscrowLocked(EventBody):
-    """Funds for a job left the client's balance."""
+    """Funds for a job left the client's balance: `amount`, or for a sealed offer a hidden one.
+
+    `transfer` is the proof, `ciphertext` the price's unit with the handles of client, escrow and any auditor.
+    """
 
     job_id: Bytes16
     amount: Amount
+    transfer: bytes = b""
+    ciphertext: bytes = b""
+    available: bytes = b""
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EscrowReleased(EventBody):
-    """An approved job's escrow was divided; the parts and `refund` add up to what was locked."""
+    """An approved job's escrow was divided; the parts and `refund` add up to what was locked.
+
+    Of a sealed offer the amounts are 0 and `ciphertext` is the price's unit for the escrow's key.
+    """
 
     job_id: Bytes16
     worker: Bytes32
@@ -209,20 +231,27 @@ class EscrowReleased(EventBody):
     refund: Amount
     proof_commitment: Bytes32
     payment_nonce: int
+    ciphertext: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EscrowRefunded(EventBody):
-    """The escrow went back to the client."""
+    """The escrow went back to the client: `amount` to the balance, or a sealed price to `pending`."""
 
     job_id: Bytes16
     amount: Amount
     reason: str
+    ciphertext: bytes = b""
+    pending: bytes = b""
+    credit: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentDue(EventBody):
-    """The worker's part of a released escrow, waiting to be encrypted under `payment_key`."""
+    """The worker's part of a released escrow, waiting to be encrypted under `payment_key`.
+
+    Either `amount`, or 0 and the `ciphertext` of a sealed price's unit for the escrow's key.
+    """
 
     job_id: Bytes16
     worker: Bytes32
@@ -230,31 +259,32 @@ class PaymentDue(EventBody):
     payment_key: bytes
     proof_commitment: Bytes32
     payment_nonce: int
+    ciphertext: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentEncrypted(EventBody):
-    """The payment as a twisted ElGamal ciphertext with its proofs, bound to the proof, the job and the nonce."""
+    """The payment as a twisted ElGamal ciphertext with its proofs, bound to the proof, the job and the nonce.
+
+    `ciphertext` is for the worker: what is paid, or of a sealed offer the price's unit, which counts by the worker's share.
+    """
 
     job_id: Bytes16
     worker: Bytes32
     payment: bytes
     proof_commitment: Bytes32
     payment_nonce: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentClaimed(EventBody):
-    """The worker opened a payment and took it into the public balance."""
-
-    job_id: Bytes16
-    amount: Amount
-    payment_nonce: int
+    ciphertext: bytes = b""
+    pending: bytes = b""
+    credit: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeesDistributed(EventBody):
-    """The treasury took in a fee (`source` is `job_fee`) or a slash (its reason); the parts add up to `amount`."""
+    """The treasury took in a fee (`source` is `job_fee`) or a slash (its reason); the parts add up to `amount`.
+
+    Of a sealed fee the amounts are 0: `ciphertext` is the price's unit, `sealed_fees` the sum of them after the event.
+    """
 
     job_id: Bytes16
     attempt: int
@@ -265,6 +295,8 @@ class FeesDistributed(EventBody):
     treasury: Amount
     stakers: Amount
     round: int = 0
+    ciphertext: bytes = b""
+    sealed_fees: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -510,12 +542,16 @@ class RetrialRequested(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSubmitted(EventBody):
-    """An admitted job whose funds are in escrow; `rows`: how many a proof of it has, as far as admission can say."""
+    """An admitted job whose funds are in escrow; `rows`: how many a proof of it has, as far as admission can say.
+
+    `price`: a sealed price's unit, for the escrow's key.
+    """
 
     job_id: Bytes16
     client: Bytes32
     spec: JobSpec
     rows: int = 1
+    price: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -764,6 +800,8 @@ _BY_TOPIC: dict[str, tuple[type[EventBody], ...]] = {
     "accounts": (
         WalletCreated, TokensGranted, Staked, StakeRejected, UnstakeRequested, Unstaked, Slashed, RewardGranted,
         EscrowLocked, EscrowReleased, EscrowRefunded, PaymentDue, PaymentEncrypted, PaymentClaimed, FeesDistributed,
+        JobRejected, PrivateAccountOpened, Deposited, Withdrawn, TransferSent, TransferReceived, TransferBounced,
+        TransferReturned,
         JobRejected, DisputeFiled, BondReturned, BondForfeited, RestitutionClaimed, RestitutionPaid, RestitutionGranted,
     ),
     "workers": (
@@ -771,7 +809,9 @@ _BY_TOPIC: dict[str, tuple[type[EventBody], ...]] = {
         WorkerWentOffline, WorkerReturned, WorkerDeparted, CapacityChanged, ValidatorSetChanged, JobQueued,
         JobMatched, JobWithdrawn, TallyRequested, PriceRaised, RetrialRequested, RateMeasured, BenchmarkDoubted,
     ),
-    "jobs": (JobSubmitted, JobAssigned, JobStarted, JobReassigned, JobCompleted, JobFailed, JobCancelled),
+    "jobs": (
+        JobSubmitted, JobAssigned, JobStarted, JobReassigned, JobCompleted, JobFailed, JobCancelled, PriceShared,
+    ),
     "proofs": (ProofGenerated, ProofRefused),
     "votes": (
         TallyOpened, VoteCast, VoteRejected, ConsensusReached, DisputeOpened, DisputeVoteCast, DisputeResolved,

@@ -152,7 +152,15 @@ def submit_job(
     input_file: Annotated[
         Path | None, typer.Option("--input", metavar="FILE.json", help="The whole input, of any job type.")
     ] = None,
-    max_cost: Annotated[str, typer.Option("--max-cost", metavar="SAGE", help="Most that the job may cost.")] = "10",
+    max_cost: Annotated[
+        str,
+        typer.Option(
+            "--max-cost", metavar="SAGE", help="What the job pays: hidden, a multiple of 0.00005 SAGE; see --open."
+        ),
+    ] = "10",
+    open_offer: Annotated[
+        bool, typer.Option("--open", help="An open offer: everybody sees what it pays; --ramp makes one, too.")
+    ] = False,
     min_cost: Annotated[
         str | None,
         typer.Option("--min-cost", metavar="SAGE", help="Price at the start of --ramp; it rises to --max-cost."),
@@ -177,7 +185,11 @@ def submit_job(
     words: Words = None,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a job; its cost is locked in escrow. The first time, a client's wallet is made and gets test tokens."""
+    """Submit a job; its price is locked in escrow, as a ciphertext that only client, escrow and the assigned worker can read.
+
+    What is missing in the hidden balance is deposited first, rounded up to 1, 2, 5, 10, ... SAGE: deposits are public.
+    The first time, a client's wallet is made and gets test tokens.
+    """
     from .submit import Wish, submit
 
     wish = Wish(
@@ -192,6 +204,7 @@ def submit_job(
         tier=tier,
         priority=priority,
         deadline=deadline,
+        open_offer=open_offer or min_cost is not None or ramp is not None,
         min_cost=min_cost,
         ramp=ramp,
         ramp_after=ramp_after,

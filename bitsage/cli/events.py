@@ -11,7 +11,9 @@ from .moments import moment
 
 #: Fields of 32 bytes that are account addresses; the others are hashes.
 _ACCOUNTS = frozenset({"worker", "client", "validator", "validators", "address", "reporter", "payer", "slashed"})
-_ACCOUNTS |= {"excluded", "contrary", "disputer", "account", "wrong", "wronged", "beneficiary"}
+_ACCOUNTS |= {"excluded", "contrary", "recipient", "sender"}
+_ACCOUNTS |= {"disputer", "account", "wrong", "wronged", "beneficiary"}
+_PRICES = frozenset({"cost", "price", "max_cost", "min_cost", "collateral"})
 _MAX_HEX_BYTES = 256
 #: What a line shows of each event besides the job; what is not listed shows its short fields.
 _SHOWN: dict[str, tuple[str, ...]] = {
@@ -20,9 +22,16 @@ _SHOWN: dict[str, tuple[str, ...]] = {
     "ProofGenerated": ("attempt", "proof", "security_bits", "backend", "run_ms", "prove_ms"),
     "TallyOpened": ("threshold", "validators"),
     "VoteCast": ("validator", "valid", "reason"),
-    "EscrowReleased": ("worker_amount", "protocol_amount", "refund"),
-    "PaymentDue": ("worker", "amount"),
+    "EscrowLocked": ("amount", "ciphertext", "sequence"),
+    "EscrowReleased": ("worker_amount", "protocol_amount", "refund", "ciphertext"),
+    "EscrowRefunded": ("amount", "reason", "ciphertext"),
+    "PaymentDue": ("worker", "amount", "ciphertext"),
     "PaymentEncrypted": ("worker", "payment"),
+    "PriceShared": ("attempt", "worker", "ciphertext"),
+    "Deposited": ("amount", "available", "sequence"),
+    "Withdrawn": ("amount", "available", "sequence"),
+    "PaymentClaimed": ("available", "credit", "sequence"),
+    "TransferSent": ("recipient", "ciphertext", "sequence"),
     "WorkerRegistered": ("tier", "gpu_model", "stake", "slots"),
     "CapacityChanged": ("worker", "tier", "reputation", "slots"),
     "ValidatorSetChanged": ("epoch", "validators"),
@@ -103,6 +112,9 @@ def brief(body: EventBody) -> str:
     parts = []
     for name in names:
         value = getattr(body, name)
+        if name in amounts and value == 0 and (name in _PRICES or getattr(body, "ciphertext", b"")):
+            # Of a sealed price or amount the public one is none.
+            continue
         unit = " gas" if name == "gas_amount" else " SAGE"
         text = f"{in_sage(value)}{unit}" if name in amounts and value is not None else _short(name, value)
         if text:
@@ -120,7 +132,8 @@ def _short(name: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"<{len(value)}>" if value and isinstance(value[0], bytes) else ",".join(map(str, value))
     if hasattr(value, "__dataclass_fields__"):
-        return f"{value.job_type},{in_sage(value.max_cost)} SAGE" if hasattr(value, "job_type") else "..."
+        cost = f"{in_sage(value.max_cost)} SAGE" if getattr(value, "max_cost", 0) else "sealed"
+        return f"{value.job_type},{cost}" if hasattr(value, "job_type") else "..."
     if name.endswith("_at") and isinstance(value, int):
         return moment(value)
     return str(value)[:120]

@@ -5,6 +5,7 @@ from pathlib import Path
 from bitsage.nodes.client import Answer, Client
 from bitsage.nodes.errors import CommandRefused, NotConfigured
 from bitsage.nodes.network import Network, new_chain_id, read_network, write_network
+from bitsage.privacy import payment_public_key
 from bitsage.streams.seal import seal_key
 from bitsage.wallet import Key, format_address
 
@@ -46,7 +47,9 @@ def _network(key: Key, like: Network | None) -> Network:
         authority=format_address(key.address),
         authority_key="0x" + key.public_key.hex(),
         seal_key=seal_key(key.seal_secret).hex(),
+        escrow_key=payment_public_key(key.payment_secret).hex(),
         parameters=settings.parameters() if like is None else like.parameters,
+        auditor_key=(settings.network.auditor_key or "") if like is None else like.auditor_key,
     )
 
 

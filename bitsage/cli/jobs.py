@@ -58,6 +58,16 @@ class Wish:
     ramp_after: str | None = None
     lock_timeout: str | None = None
     collateral: str = "0"
+    open_offer: bool = False
+
+    @property
+    def price(self) -> int:
+        """The price, of an open offer the highest, in base units.
+
+        Raises:
+            InputError: no amount.
+        """
+        return to_base_units(self.max_cost)
 
     def spec(self, now: int) -> JobSpec:
         """The job at `now` (ms).
@@ -66,12 +76,12 @@ class Wish:
             UnknownJobType, JobInputInvalid: nothing that the job type can do.
             InputError: an amount, tier, deadline or file that cannot be used.
         """
-        request = self._request()
+        price, request = self.price, self._request()
         get_job_type(self.type).validate(request)
         return JobSpec(
             job_type=self.type,
             input=job_input(request),
-            max_cost=to_base_units(self.max_cost),
+            max_cost=price if self.open_offer else 0,
             tier=gpu_tier(self.tier) if self.tier else "",
             tee=False,
             priority=self.priority,

@@ -11,7 +11,7 @@ from bitsage.wallet.errors import KeystoreMissing
 from .context import config, network, open_log
 from .output import bar
 
-AMOUNTS_OF_ACCOUNT = ("balance", "gas", "stake", "unstaking", "escrow", "payments_due", "payments_encrypted", "bonds")
+AMOUNTS_OF_ACCOUNT = ("balance", "gas", "stake", "unstaking", "escrow", "payments_due", "bonds")
 
 
 def rows_of(model: str, where: dict[str, str] | None = None, *, table: str | None = None, limit: int = 100) -> Rows:

@@ -18,7 +18,7 @@ def password_for(name: str, password: str | None = None, file: Path | None = Non
         InputError: no password can be had (`no_password`), it is empty (`empty_password`), or its file is unreadable
             (`password_file`).
     """
-    found = _given(password, file)
+    found = given_password(password, file)
     if found is None:
         if not sys.stdin.isatty():
             raise InputError(
@@ -32,7 +32,12 @@ def password_for(name: str, password: str | None = None, file: Path | None = Non
     return found
 
 
-def _given(password: str | None, file: Path | None) -> str | None:
+def given_password(password: str | None = None, file: Path | None = None) -> str | None:
+    """The password that was given somehow; None when one would have to be asked for.
+
+    Raises:
+        InputError: given twice, or its file is unreadable.
+    """
     if password is not None and file is not None:
         raise InputError("bad_argument", "--password and --password-file exclude each other")
     if password is not None:

@@ -12,6 +12,7 @@ from .dlq import dlq_app
 from .evidence import evidence
 from .failures import EXIT_CODES, REFUSED, Commands
 from .fraud import fraud_app
+from .hidden import amounts, deposit, payment_app, transfer, withdraw
 from .kafka import kafka_app
 from .options import AsJson, Name, job_bytes, root
 from .projection import projection_app
@@ -41,12 +42,17 @@ for name, child in {
     "proof": proof_app,
     "vm": vm_app,
     "audit": audit_app,
+    "payment": payment_app,
     "account": account_app,
     "dispute": dispute_app,
 }.items():
     app.add_typer(child, name=name)
 
 
+app.command("deposit", epilog="Example: sage deposit --amount 100 --name client")(deposit)
+app.command("withdraw", epilog="Example: sage withdraw --amount 50 --name worker")(withdraw)
+app.command("transfer", epilog="Example: sage transfer worker --amount 5 --name client")(transfer)
+audit_app.command("amounts", epilog="Example: sage audit amounts --key keystores/auditor.json")(amounts)
 app.command("devices", epilog="Example: sage devices --json")(devices)
 
 
@@ -173,7 +179,7 @@ def show_account(
     name: Name = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what an account holds; it needs no password."""
+    """Show what an account holds in public, and its hidden balance as ciphertexts; it needs no password."""
     from .models import account_of
     from .shared import show_balance
 

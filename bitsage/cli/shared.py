@@ -176,18 +176,29 @@ def add_stake_commands(app: typer.Typer, role: Role) -> None:
 
 
 def add_balance_command(app: typer.Typer, role: Role) -> None:
-    """Balance; it needs no password."""
+    """Balance; what is hidden is decrypted where the password is given."""
 
     @app.command("balance", epilog=f"Example: {role.program} balance --json")
-    def balance(name: Name = None, as_json: AsJson = False) -> None:
-        """Show what the account holds: balance, gas, stake, escrow, payments that wait."""
+    def balance(
+        name: Name = None, password: Password = None, password_file: PasswordFile = None, as_json: AsJson = False
+    ) -> None:
+        """Show what the account holds: in public, hidden and available, hidden and pending. With the password (of
+        SAGE_PASSWORD or an option; none is asked for) hidden amounts are decrypted, on this machine."""
         from .models import account_of
+        from .passwords import given_password
 
-        show_balance(account_of(wallet_name(name, role.name)), as_json)
+        chosen = wallet_name(name, role.name)
+        account, hidden = account_of(chosen), None
+        if given_password(password, password_file):
+            from bitsage.nodes.purse import Purse
+
+            with client_of(load_key(chosen, password, password_file)) as client:
+                hidden = Purse(client).holdings()
+        show_balance(account, as_json, hidden)
 
 
-def show_balance(account: str, as_json: bool) -> None:
-    """The account's row of the balances model.
+def show_balance(account: str, as_json: bool, hidden: Any = None) -> None:
+    """The account's row of the balances model, and its hidden balance where it could be read (`purse.Holdings`).
 
     Raises:
         BrokerUnreachable: the log cannot be read.
@@ -196,9 +207,20 @@ def show_balance(account: str, as_json: bool) -> None:
 
     row = one_row("balances", "account", account) or {}
     amounts = {name: str(row.get(name) or "0") for name in AMOUNTS_OF_ACCOUNT}
+    read = {
+        "available": None if hidden is None else str(hidden.available),
+        "pending": None if hidden is None else str(hidden.pending),
+    }
+    sealed = {f"{name}_ciphertext": row.get(name) or "" for name in read}
+    waiting = int(row.get("credits") or 0) - int(row.get("folded") or 0)
     if as_json:
-        output.emit_json({"account": account, "announced": bool(row.get("created_at")), **amounts})
+        facts = {"account": account, "announced": bool(row.get("created_at")), **amounts, **read, **sealed}
+        output.emit_json(facts | {"pending_count": waiting, "payment_key": row.get("payment_key")})
         return
     shown = {name: f"{in_sage(int(value))} SAGE" for name, value in amounts.items()}
     shown["gas"] = in_sage(int(amounts["gas"]))
+    for name, value in read.items():
+        ciphertext = sealed[f"{name}_ciphertext"]
+        closed = f"encrypted, {ciphertext[:16]}.." if ciphertext else "0 SAGE"
+        shown[f"hidden, {name}"] = closed if value is None else f"{in_sage(int(value))} SAGE"
     output.facts({"account": account, **shown})

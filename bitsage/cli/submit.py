@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from bitsage.nodes.purse import Purse
 from bitsage.nodes.signing import now_ms
 
 from . import output
@@ -40,7 +41,14 @@ def submit(
         if fresh:
             for answer in open_account(client):
                 output.remark(line(answer))
-        job_id, answers = client.submit_job(spec)
+        if wish.open_offer:
+            job_id, answers = client.submit_job(spec)
+        else:
+            purse = Purse(client)
+            purse.check_price(wish.price)
+            for answer in purse.cover(wish.price):
+                output.remark(line(answer))
+            job_id, answers = purse.submit_job(spec, wish.price)
         if not as_json or wait is not None:
             (output.remark if as_json else output.say)(f"job {job_id.hex()} is submitted")
         if wait is not None:

@@ -233,6 +233,7 @@ def _work(chosen: str, key: "Key", device: str | None, policy: "BiddingPolicy | 
     """Run the worker; without a `policy` it bids as it registered."""
     from functools import partial
 
+    from bitsage.nodes.bidding import BiddingPolicy
     from bitsage.nodes.jobwork import prove_attempt
     from bitsage.nodes.worker import WorkerNode
     from bitsage.opencl import choose
@@ -250,7 +251,7 @@ def _work(chosen: str, key: "Key", device: str | None, policy: "BiddingPolicy | 
                 client,
                 folder,
                 slots=joined.slots,
-                policy=policy,
+                policy=BiddingPolicy.of(joined) if policy is None else policy,
                 progress=bars.update,
                 produce=partial(prove_attempt, device=wanted),
             ),

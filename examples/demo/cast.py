@@ -14,6 +14,7 @@ from rich.console import Console
 import bitsage
 from bitsage.cli.events import line
 from bitsage.nodes.network import Network, write_network
+from bitsage.privacy import payment_public_key
 from bitsage.streams.seal import seal_key
 from bitsage.streams.topics import TOPICS, topic_name
 
@@ -47,6 +48,7 @@ class Cast:
             authority="0x" + authority.address.hex(),
             authority_key="0x" + authority.public_key.hex(),
             seal_key=seal_key(authority.seal_secret).hex(),
+            escrow_key=payment_public_key(authority.payment_secret).hex(),
             parameters=bitsage.Parameters(),
         )
         write_network(self.home / "network.json", network)

@@ -39,30 +39,33 @@ class Scenes:
         client.request_tokens()
         words = {"matmul": f"--size {self.size}", "vm": "--input job.json", "inference": "--images digits:0-15"}
         self._scene(5, f"sage-coordinator submit-job --type {self.job_type} {words[self.job_type]}")
-        job_id, _ = client.submit_job(self._spec(seed=1))
+        job_id = self._submit(seed=1)
         self._scene(6, "the worker runs the job and proves the result with a STARK")
         self.cast.wait("proving", lambda b: isinstance(b, e.ProofGenerated) and b.job_id == job_id)
         self._scene(7, "the validators verify the proof and vote; the liar says no")
         self.cast.wait("voting", lambda b: isinstance(b, e.ConsensusReached) and b.job_id == job_id)
         self._scene(8, "the coordinator pays, encrypted under the worker's key")
         self.cast.wait("paying", lambda b: isinstance(b, e.PaymentEncrypted) and b.job_id == job_id)
-        self._scene(9, "sage-worker claim; sage-worker balance")
-        for payment in bitsage.claimable(worker):
-            amount, _ = bitsage.claim(worker, payment)
-            self.console.print(f"  the worker opened the ciphertext: {bitsage.in_sage(amount)} SAGE")
+        self._scene(9, "sage-worker claim --keep-private; sage-worker balance")
+        purse = bitsage.Purse(worker)
+        for _, amount in purse.claim()[0]:
+            self.console.print(
+                f"  the worker opened the ciphertext: {bitsage.in_sage(amount)} SAGE; the log does not say so"
+            )
+        self.console.print(f"  its hidden balance: {bitsage.in_sage(purse.holdings().available)} SAGE")
         self._cheat()
         worker.close()
 
     def _cheat(self) -> None:
         self._scene(10, "a cheat registers, gets a job while the honest worker is busy, and hands in an invalid proof")
-        cheat, client = self.cast.client("cheat"), self.cast.audience
+        cheat = self.cast.client("cheat")
         cheat.create_wallet()
         cheat.request_tokens()
         cheat.stake(1_000 * bitsage.SAGE, "consumer")
         bitsage.register_worker(cheat, tier="consumer", gpu_model="T4")
         self.cast.start("cheat", sys.executable, str(HERE / "cheating_worker.py"), "cheat", "flip")
         # The honest worker has the better reputation and one slot: it gets the first job, the cheat the second.
-        jobs = [client.submit_job(self._spec(seed=seed))[0] for seed in (2, 3)]
+        jobs = [self._submit(seed=seed) for seed in (2, 3)]
         self.cast.wait("slashing", lambda b: isinstance(b, e.Slashed) and b.reason == "invalid_proof")
         self.console.print(
             "  the stake is below the minimum now: the cheat is out, and its job goes to the honest worker"
@@ -71,6 +74,12 @@ class Scenes:
             self.cast.wait("the jobs", lambda b, job=job: isinstance(b, e.JobCompleted) and b.job_id == job)  # type: ignore[misc]
         self.cast.wait("paying", lambda b: isinstance(b, e.PaymentEncrypted) and b.job_id == jobs[1])
         cheat.close()
+
+    def _submit(self, seed: int) -> bytes:
+        """A job with a sealed offer: what it pays stands nowhere in the log."""
+        purse = bitsage.Purse(self.cast.audience)
+        purse.cover(100 * bitsage.SAGE)
+        return purse.submit_job(self._spec(seed), price=100 * bitsage.SAGE)[0]
 
     def _request(self, seed: int) -> dict[str, Any]:
         if self.job_type == "vm":
@@ -84,7 +93,7 @@ class Scenes:
         return bitsage.JobSpec(
             job_type=self.job_type,
             input=job_input(self._request(seed)),
-            max_cost=100 * bitsage.SAGE,
+            max_cost=0,
             tier="",
             tee=False,
             priority=0,

@@ -74,7 +74,7 @@ def test_an_offer_that_the_network_refuses(sh, network: TestNetwork) -> None:
     for flags, code in (
         ("--min-cost 1 --ramp 2h", "ramp_too_long"),
         ("--lock-timeout 1s", "lock_timeout_out_of_range"),
-        ("--collateral 11", "collateral_too_large"),
+        ("--open --collateral 11", "collateral_too_large"),
     ):
         assert sh(f"{submit} {flags}", code=1).json["error"]["code"] == code
     assert sh(f"{submit} --min-cost 1 --ramp 10m --ramp-after 1m --lock-timeout 10s --collateral 5").json["job_id"]

@@ -50,7 +50,8 @@ def test_from_wallet_to_registration(sh, home: Path, network: TestNetwork) -> No
     assert (status["registered"], status["stake"], status["jobs"]) == (True, str(1000 * SAGE), [])
     balance = sh("sage-worker balance --json").json
     assert (balance["balance"], balance["unstaking"]) == (str(18_999 * SAGE + SAGE // 2), str(SAGE // 2))
-    assert sh(f"sage account show {balance['account']} --json").json == balance
+    shown = sh(f"sage account show {balance['account']} --json").json
+    assert shown == balance | {"available": None, "pending": None}
     assert "18999.5 SAGE" in sh("sage-worker balance").stdout
     assert first(sh("sage-worker depart --json")) == "WorkerDeparted"
     refused(sh, "sage-worker depart", "not_registered")
@@ -95,21 +96,86 @@ def test_a_job_from_submission_to_claim_and_audit(sh, network: TestNetwork) -> N
     assert "valid, verified in" in sh(f"sage-coordinator verify-proof {job}").stdout
     assert sh(f"sage-coordinator wait-job {job} --json").json["outcome"] == "completed"
     refused(sh, f"sage-coordinator cancel-job {job}", "job_over")
-    assert sh("sage-worker claim --json").json["total"] == str(8 * SAGE)
+    pays(sh, job)
     refused(sh, f"sage-worker claim {job}", "already_claimed")
     refused(sh, f"sage-worker claim {'0' * 32}", "no_payment")
     assert "no payment waits" in sh("sage-worker claim-payments").stdout
     watched = sh(f"sage watch {job}").stdout
-    assert re.search(r"PaymentClaimed\s+bitsage.accounts\[\d\]@\d+\s+amount=8 SAGE", watched)
+    assert re.search(r"PaymentEncrypted\s+bitsage.accounts\[\d\]@\d+\s+worker=0x\w+.. payment=<\d+ bytes>", watched)
+    assert "PriceShared" in watched
+    assert "SAGE" not in watched, "no amount of the job is printed from the log"
     assert [row["state"] for row in sh("sage-coordinator list-jobs --state paid --json").json] == ["paid"]
     assert sh(f"sage-coordinator show-job {job} --json").json["client"].startswith("0x")
     shown = sh(f"sage-coordinator show-job {job}").stdout
-    assert re.search(r"^max cost +10 SAGE", shown, re.MULTILINE)
+    assert re.search(r"^max cost +0 SAGE", shown, re.MULTILINE), "a sealed offer has no public cost"
+    assert re.search(r"^price +[0-9a-f]{50}", shown, re.MULTILINE)
     assert re.search(r"^paid at +20\d\d-\d\d-\d\dT[\d:.]+Z", shown, re.MULTILINE)
     assert job in sh("sage-coordinator list-jobs").stdout
     verdict = sh("sage audit verify --json").json
     assert verdict["holds"], verdict
     assert "the log holds" in sh("sage audit verify --no-proofs").stdout
+
+
+def pays(sh, job: str) -> None:
+    """The worker reads what the log hides, keeps it private first, then withdraws in two parts."""
+    worker = "sage-worker balance --json"
+    assert wait(lambda: sh(worker).json["pending_count"]) == 1
+    read = sh(worker).json
+    assert (read["balance"], read["available"], read["pending"]) == (str(19_000 * SAGE), "0", str(8 * SAGE))
+    assert "hidden, pending" in sh("sage-worker balance").stdout
+    shown = {
+        name: sh(f"sage payment show {job} --name {name} --json").json for name in ("client", "worker", "coordinator")
+    }
+    assert {facts["price"] for facts in shown.values()} == {str(10 * SAGE)}
+    assert [facts["paid"] for facts in shown.values()] == [None, str(8 * SAGE), str(8 * SAGE)]
+    assert "10 SAGE" in sh(f"sage payment show {job}").stdout
+    refused(sh, f"sage payment show {'0' * 32}", "unknown_job", 2)
+    refused(sh, "sage-worker claim --keep-private --amount 1", "bad_argument", 2)
+    kept = sh("sage-worker claim --keep-private --json").json
+    assert (kept["total"], kept["withdrawn"], kept["claimed"]) == (
+        str(8 * SAGE),
+        "0",
+        [{"job_id": job, "amount": str(8 * SAGE)}],
+    )
+    refused(sh, "sage-worker claim --amount 9", "insufficient_hidden")
+    refused(sh, "sage-worker claim --amount 0.0000001", "not_in_units")
+    assert "withdrew 3 SAGE" in sh("sage-worker claim --amount 3").stdout
+    assert sh("sage withdraw --name worker --json").json["withdrawn"] == str(5 * SAGE)
+    refused(sh, "sage withdraw --name worker", "nothing_available", 2)
+    read = sh(worker).json
+    assert (read["balance"], read["available"], read["pending"]) == (str(19_008 * SAGE), "0", "0")
+
+
+def test_hidden_amounts_are_moved_and_read(sh, home: Path, network: TestNetwork, monkeypatch) -> None:
+    for name in ("client", "other", "poor"):
+        sh(f"sage-coordinator create-client --name {name} --no-words")
+    refused(sh, "sage transfer other --amount 1", "recipient_not_open")
+    refused(sh, "sage deposit --amount 0.0000001", "not_in_units")
+    refused(sh, "sage deposit --amount -1", "bad_amount", 2)
+    names = [event["event"] for event in sh("sage deposit --amount 0.5 --name other --json").json["events"]]
+    assert names == ["PrivateAccountOpened", "Deposited"]
+    refused(sh, "sage transfer other --amount 1", "insufficient_hidden")
+    sh("sage deposit --amount 20")
+    refused(sh, "sage transfer poor --amount 1", "recipient_not_open")
+    refused(sh, "sage transfer other --amount 21", "insufficient_hidden")
+    assert first(sh("sage transfer other --amount 1.25 --json")) == "TransferSent"
+    wait(lambda: sh("sage-coordinator balance --name other --json").json["pending"] == str(SAGE * 5 // 4))
+    found = sh("sage audit amounts --json", "--key", home / "keystores" / "other.json").json
+    assert [(row["event"], row["amount"]) for row in found] == [("TransferSent", str(SAGE * 5 // 4))]
+    assert sh("sage audit amounts --json", "--key", home / "keystores" / "poor.json").json == []
+    assert "1.25 SAGE" in sh("sage audit amounts", "--key", home / "keystores" / "client.json").stdout
+    assert (
+        sh("sage audit amounts --json", "--key", home / "nobody.json", code=2).json["error"]["code"]
+        == "keystore_missing"
+    )
+    key = sh("sage payment key --name other --json").json
+    assert key["payment_key"] == sh("sage-coordinator balance --name other --json").json["payment_key"]
+    assert key["payment_key"] in sh("sage payment key --name other").stdout.replace("\n", "")
+    # Without a password nothing is asked for and nothing decrypted.
+    monkeypatch.delenv("SAGE_PASSWORD")
+    read = sh("sage-coordinator balance --name other --json").json
+    assert (read["available"], read["pending"], len(read["pending_ciphertext"])) == (None, None, 256)
+    assert "encrypted, " in sh("sage-coordinator balance --name other").stdout
 
 
 def start_worker(network: TestNetwork) -> None:
@@ -126,8 +192,9 @@ def test_inference_and_any_input_are_submitted(sh, network: TestNetwork) -> None
     images = np.zeros((2, 8, 8), dtype=np.uint8)
     np.save("images.npy", images)
     Path("input.json").write_text(job_input({"model": default_model().hash.hex(), "images": npy_bytes(images)}))
-    for option in ("--images digits:0-3", "--images images.npy", "--input input.json"):
-        assert first(sh(f"{submit} {option}")) == "EscrowLocked"
+    for option in ("--images digits:0-3", "--images images.npy", "--input input.json --open"):
+        locked = sh(f"{submit} {option}").json["events"][0]
+        assert (locked["event"], locked["body"]["amount"]) == ("EscrowLocked", str(SAGE) if "open" in option else "0")
     rows = wait(lambda: rows if len(rows := sh("sage-coordinator list-jobs --json").json) == 3 else None)
     assert {row["job_type"] for row in rows} == {"inference"}
 
@@ -141,12 +208,17 @@ def npy_bytes(array: np.ndarray) -> bytes:
 def test_refused_jobs(sh, network: TestNetwork, monkeypatch) -> None:
     submit = "sage-coordinator submit-job --type matmul --size 16 --no-words"
     refused(sh, f"{submit} --max-cost 30000", "insufficient_balance")
-    refused(sh, f"{submit} --max-cost 0.000001", "cost_not_divisible")
+    refused(sh, f"{submit} --max-cost 0.000001", "not_in_units")
     refused(sh, f"{submit} --max-cost 0", "amount_out_of_range")
+    refused(sh, f"{submit} --open --max-cost 30000", "insufficient_balance")
+    refused(sh, f"{submit} --open --max-cost 0.000001", "cost_not_divisible")
+    refused(sh, f"{submit} --open --max-cost 0", "amount_out_of_range")
     refused(sh, f"{submit} --priority 11", "priority_out_of_range")
     refused(sh, f"{submit} --deadline 2020-01-01T00:00Z", "deadline_passed")
     refused(sh, f"{submit} --deadline 31d", "deadline_too_far")
-    assert sh("sage-coordinator balance --json").json["balance"] == str(20_000 * SAGE)
+    # What was deposited for the refused ones stays the client's, once.
+    balance = sh("sage-coordinator balance --json").json
+    assert (balance["balance"], balance["available"]) == (str(19_980 * SAGE), str(20 * SAGE))
     monkeypatch.setattr(jobs, "_UNKNOWN_S", 0.5)
     refused(sh, f"sage-coordinator wait-job {'0' * 32}", "unknown_job", 2)
     refused(sh, f"sage-coordinator wait-job {'0' * 32} --timeout 1", "unknown_job", 2)
@@ -164,7 +236,7 @@ def test_a_job_that_waits_can_be_cancelled_by_its_client_alone(sh, network: Test
     refused(sh, f"sage-coordinator cancel-job {job} --name other", "not_client")
     assert first(sh(f"sage-coordinator cancel-job {job} --json")) == "JobCancelled"
     assert sh(f"sage-coordinator wait-job {job} --json", code=1).json["outcome"] == "cancelled"
-    wait(lambda: sh("sage-coordinator balance --json").json["balance"] == str(20_000 * SAGE))
+    wait(lambda: sh("sage-coordinator balance --json").json["pending"] == str(10 * SAGE))
 
 
 def test_no_coordinator_answers(sh, network: TestNetwork, monkeypatch) -> None:

@@ -168,6 +168,10 @@ expect "claimed" 8000000000000000000 "$("$bin/sage-worker" claim --json | get to
 refused already_claimed 1 "$bin/sage-worker" claim "$job"
 expect "nothing is left for claim-payments" 0 "$("$bin/sage-worker" claim-payments --json | get total)"
 expect "balance" 19008000000000000000000 "$("$bin/sage-worker" balance --json | get balance)"
+expect "hidden balance" 0 "$("$bin/sage-worker" balance --json | get available)"
+expect "the client's hidden balance" 10000000000000000000 "$("$bin/sage-coordinator" balance --json | get available)"
+expect "the price, read by its client" 10000000000000000000 "$("$bin/sage" payment show "$job" --name client --json | get price)"
+expect "the price, read by nobody" None "$("$bin/sage" payment show "$job" --name validator-1 --json | get price)"
 expect "state" paid "$("$bin/sage-coordinator" show-job "$job" --json | get state)"
 
 step "jobs of the other types, the same way"

@@ -4,13 +4,17 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from crash_network import NETWORK, commands_of
+from crash_network import HIDDEN, NETWORK, commands_of
 
 from bitsage.nodes.audit import Verdict, audit
 from bitsage.nodes.audit_events import EventAudit
+from bitsage.schemas.events import EscrowLocked
+from bitsage.schemas.types import EventBody
+from bitsage.streams.codec import decode_event
 from bitsage.streams.kafka_log import KafkaLog
 from bitsage.streams.topics import TOPICS, topic_name
 
@@ -45,6 +49,10 @@ def count(log: KafkaLog) -> int:
         total += len(records)
     reader.close()
     return total
+
+
+def is_sealed(body: EventBody) -> bool:
+    return isinstance(body, EscrowLocked) and bool(body.ciphertext)
 
 
 @pytest.mark.kafka
@@ -100,4 +108,9 @@ def test_fifteen_kills_lose_double_and_mint_nothing(fresh_topics: object, kafka:
     assert full.findings == []
     assert full.counts["commands executed again"] == count(log)
     assert full.counts["supply conserved"] == 1
+    assert full.counts["hidden supply conserved"] == 1
+    kinds = Counter(entry.envelope.type for entries in events.entries.values() for entry in entries)
+    assert kinds["Withdrawn"] == kinds["PrivateAccountOpened"] == kinds["Deposited"] == ACCOUNTS // HIDDEN
+    sealed = [b for entries in events.entries.values() for e in entries if is_sealed(b := decode_event(e.value)[1])]
+    assert len(sealed) == ACCOUNTS // HIDDEN, "each sealed offer is made once"
     assert full.counts["commands executed again"] > 20 * ACCOUNTS

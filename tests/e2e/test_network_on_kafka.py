@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
-from testnetwork import running, spec, wait
+from testnetwork import claimed, running, wait
 
 from bitsage.nodes.audit import audit
 from bitsage.nodes.audit_horizon import resting_place
-from bitsage.nodes.claims import claim, claimable
 from bitsage.schemas.events import JobCompleted
 from bitsage.schemas.parameters import SAGE
 from bitsage.streams.kafka_log import KafkaLog
@@ -25,13 +24,12 @@ def test_a_job_is_proven_judged_and_paid_on_a_real_broker(fresh_topics: LocalKaf
             network.validator(n)
         worker = network.worker(10)
         client = network.funded(20)
-        job_id, _ = client.submit_job(spec())
+        job_id = network.sealed(client)
         # Beside the running network, with transactions on their way.
         assert audit(log, network.network).findings == []
         ended = client.wait_job(job_id, 60)
         assert isinstance(ended.body, JobCompleted)
-        amount, _ = claim(worker, wait(lambda: claimable(worker))[0])
-        assert amount == 8 * SAGE
+        assert claimed(worker) == 8 * SAGE
     verdict = audit(log, network.network, live=tmp_path / "coordinator" / "projections")
     assert verdict.findings == []
     assert verdict.counts["state hashes"] == 7
@@ -43,7 +41,7 @@ def test_commands_that_expired_are_not_needed(fresh_topics: LocalKafka, tmp_path
     log = KafkaLog(settings)
     with running(log, tmp_path) as network:
         client = network.funded(20)
-        job_id, _ = client.submit_job(spec())
+        job_id = network.sealed(client)
         decided = wait(lambda: resting_place(log))
         cut = [TopicPartition(topic_name("commands"), p, offset) for p, offset in decided.items()]
         admin = AdminClient(settings)

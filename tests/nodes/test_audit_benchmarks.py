@@ -18,7 +18,9 @@ from bitsage.schemas.types import EventBody
 
 WORKER = b"\x11" * 32
 ACCOUNT = account_subject(WORKER)
-NETWORK = Network(chain_id="t", authority="", authority_key="", seal_key="", parameters=Parameters(benchmark_jobs=2))
+NETWORK = Network(
+    chain_id="t", authority="", authority_key="", seal_key="", escrow_key="", parameters=Parameters(benchmark_jobs=2)
+)
 SPEC = e.JobSpec(
     job_type="matmul", input='{"seed":1,"size":16}', max_cost=5, tier="", tee=False, priority=0, deadline=10**13
 )

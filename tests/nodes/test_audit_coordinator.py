@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 from forgery import checks, command_of_the_coordinator, rewritten, verdict_of
-from testnetwork import key, running, spec, wait
+from testnetwork import claimed, key, running, spec, wait
 
 from bitsage.nodes import handler
 from bitsage.nodes.audit_rights import FIRST, MORE
-from bitsage.nodes.claims import claim, claimable
 from bitsage.nodes.errors import AnswerTimeout
 from bitsage.nodes.execution import FollowUp
 from bitsage.nodes.register import register_validator, register_worker
@@ -72,7 +71,7 @@ def test_an_escrow_released_without_a_job_done(tmp_path: Path) -> None:
             payment_nonce=1,
         )
         assert isinstance(command_of_the_coordinator(network, victim.subject, release), EscrowReleased)
-        claim(accomplice, wait(lambda: claimable(accomplice))[0])
+        assert claimed(accomplice) == 8_000 * SAGE
     verdict = verdict_of(log, network)
     assert {"origin", "cause"} <= checks(verdict)
     assert any("ReleaseEscrow" in finding.detail for finding in verdict.findings)
@@ -110,8 +109,7 @@ def test_a_payment_a_hundred_times_as_large(tmp_path: Path) -> None:
         network.validator(1)
         worker = network.worker(10)
         network.funded(20).submit_job(spec())
-        amount, _ = claim(worker, wait(lambda: claimable(worker), 60)[0])
-        assert amount == 800 * SAGE
+        assert claimed(worker) == 800 * SAGE
     verdict = verdict_of(log, network)
     assert {"follow-up", "origin", "cause", "supply"} <= checks(verdict)
 

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 from forgery import checks, expire, records, seal_event, signer, verdict_of
-from testnetwork import TestNetwork, running, spec, wait
+from testnetwork import TestNetwork, claimed, running, spec, wait
 
 from bitsage.nodes.audit import audit
 from bitsage.nodes.audit_horizon import resting_place
-from bitsage.nodes.claims import claim, claimable
 from bitsage.nodes.client import Client
 from bitsage.processors.model import job_subject
 from bitsage.schemas.commands import ReleaseEscrow
@@ -21,9 +20,9 @@ from bitsage.streams.topics import topic_name
 
 
 def _job(network: TestNetwork, client: Client, worker: Client) -> None:
-    job_id, _ = client.submit_job(spec())
+    job_id = network.sealed(client)
     assert isinstance(client.wait_job(job_id, 60).body, JobCompleted)
-    claim(worker, wait(lambda: claimable(worker), 60)[0])
+    claimed(worker)
     wait(lambda: client.history(("jobs",), job_subject(job_id)))
 
 

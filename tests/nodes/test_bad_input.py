@@ -13,12 +13,12 @@ from bitsage.nodes.audit import audit
 from bitsage.nodes.client import Client
 from bitsage.nodes.errors import CommandRefused
 from bitsage.nodes.jobwork import judge, prove_attempt, unpack
+from bitsage.nodes.purse import Purse
 from bitsage.nodes.register import register_validator, register_worker
 from bitsage.nodes.signing import CommandSigner, now_ms
 from bitsage.processors.model import account_subject, job_subject
 from bitsage.schemas.commands import (
     CastVote,
-    ClaimPayment,
     CreateWallet,
     RefundEscrow,
     RequestTokens,
@@ -34,6 +34,7 @@ from bitsage.schemas.events import (
     TokensGranted,
     VoteRejected,
 )
+from bitsage.schemas.hidden_commands import ClaimPayment
 from bitsage.schemas.parameters import SAGE, Parameters
 from bitsage.stark import ProofRefused as StarkRefused
 from bitsage.streams.codec import decode_command, encode_command
@@ -134,7 +135,9 @@ def test_unknown_jobs_and_payments(network: TestNetwork) -> None:
     assert code_of(lambda: client.ask(nowhere, StartJob(attempt=1))) == "unknown_job"
     vote = CastVote(attempt=1, proof_hash=bytes(32), valid=True, reason="")
     assert code_of(lambda: client.ask(nowhere, vote)) == "unknown_proof"
-    claim = ClaimPayment(job_id=b"\x07" * 16, amount=SAGE, proof=b"")
+    claim = ClaimPayment(job_id=b"\x07" * 16)
+    assert code_of(lambda: client.ask(client.subject, claim)) == "no_private_account"
+    Purse(client).open()
     assert code_of(lambda: client.ask(client.subject, claim)) == "no_payment"
 
 

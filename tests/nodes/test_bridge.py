@@ -30,6 +30,7 @@ from bitsage.nodes.verdicts import (
     statement_limit,
 )
 from bitsage.obelysk import get_job_type
+from bitsage.privacy import payment_public_key
 from bitsage.schemas.commands import COMMANDS
 from bitsage.schemas.parameters import Parameters
 from bitsage.streams.seal import seal_key
@@ -362,6 +363,7 @@ def test_sigterm_answers_what_was_accepted_and_leaves(tmp_path, proven) -> None:
         authority="0x" + authority.address.hex(),
         authority_key="0x" + authority.public_key.hex(),
         seal_key=seal_key(authority.seal_secret).hex(),
+        escrow_key=payment_public_key(authority.payment_secret).hex(),
         parameters=PARAMETERS,
     )
     write_network(tmp_path / "network.json", network)

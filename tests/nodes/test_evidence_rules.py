@@ -30,7 +30,7 @@ from bitsage.schemas.types import EventBody, EventEnvelope
 WORKER, OTHER, JOB = b"\x11" * 32, b"\x12" * 32, b"\x77" * 16
 ACCUSED = account_subject(WORKER)
 AT = 1_800_000_000_000
-NETWORK = Network(chain_id="test", authority="", authority_key="", seal_key="", parameters=Parameters())
+NETWORK = Network(chain_id="test", authority="", authority_key="", seal_key="", escrow_key="", parameters=Parameters())
 ASSIGNED = JobAssigned(job_id=JOB, attempt=1, worker=WORKER, cost=1, expires_at=AT)
 OVER = JobReassigned(job_id=JOB, worker=WORKER, next_attempt=2, reason="attempt_timeout")
 GONE = JobFailed(job_id=JOB, worker=WORKER, reason="worker_offline")

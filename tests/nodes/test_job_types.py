@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from testnetwork import running, spec, wait
+from testnetwork import claimed, running, spec
 
 from bitsage.nodes.audit import audit
-from bitsage.nodes.claims import claim, claimable
 from bitsage.nodes.errors import CommandRefused
 from bitsage.obelysk import JOB_TYPES
 from bitsage.obelysk.inference import default_model
 from bitsage.schemas.events import JobCompleted
+from bitsage.schemas.parameters import SAGE
 from bitsage.streams.memory_log import InMemoryLog
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin" / "squares.py"
@@ -51,7 +51,7 @@ def test_a_job_is_proven_judged_and_paid_and_the_log_replays(
         job_id, _ = client.submit_job(spec(job_type=job_type, input=json.dumps(job_input)))
         ended = client.wait_job(job_id, 60)
         assert isinstance(ended.body, JobCompleted)
-        claim(worker, wait(lambda: claimable(worker))[0])
+        assert claimed(worker) == 8 * SAGE
     verdict = audit(log, network.network, live=tmp_path / "coordinator" / "projections")
     assert verdict.findings == []
     assert verdict.counts["proofs verified again"] == 1

@@ -9,9 +9,10 @@ import pytest
 from testnetwork import running, spec, wait
 
 from bitsage.nodes.audit import audit
-from bitsage.nodes.claims import claim, claimable
+from bitsage.nodes.claims import claimable
 from bitsage.nodes.errors import CommandRefused
 from bitsage.nodes.jobwork import judge
+from bitsage.nodes.purse import Holdings, Purse
 from bitsage.schemas.events import (
     ConsensusReached,
     EscrowRefunded,
@@ -42,17 +43,20 @@ def test_a_job_is_proven_judged_and_paid_and_the_log_replays(tmp_path: Path) -> 
             network.validator(n)
         worker = network.worker(10)
         client = network.funded(20)
-        job_id, _ = client.submit_job(spec())
+        job_id = network.sealed(client)
         ended = client.wait_job(job_id, 60)
         assert isinstance(ended.body, JobCompleted)
         assert ended.body.worker == worker.key.address
-        payment = wait(lambda: claimable(worker))[0]
-        amount, _ = claim(worker, payment)
-        assert amount == 8 * SAGE
+        wait(lambda: claimable(worker))
+        purse = Purse(worker)
+        paid, _ = purse.claim(job_id)
+        assert paid == [(job_id, 8 * SAGE)]
         with pytest.raises(CommandRefused) as refused:
-            worker.claim(job_id, amount, b"")
+            worker.claim(job_id)
         assert refused.value.code == "already_claimed"
         assert claimable(worker) == []
+        assert purse.withdraw()[0] == 8 * SAGE
+        assert purse.holdings() == Holdings(public=17_508 * SAGE, available=0, pending=0)
     verdict = audit(log, network.network, live=tmp_path / "coordinator" / "projections")
     assert verdict.findings == []
     assert verdict.counts["proofs verified again"] == 1

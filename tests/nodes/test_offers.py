@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from testnetwork import FAST, TestNetwork, running, spec, wait
+from testnetwork import FAST, TestNetwork, claimed, running, spec, wait
 
 from bitsage.nodes.audit import audit
 from bitsage.nodes.bidding import BiddingPolicy
-from bitsage.nodes.claims import claim, claimable
 from bitsage.nodes.client import Client
 from bitsage.nodes.register import register_worker
 from bitsage.nodes.worker import WorkerNode
@@ -57,8 +56,7 @@ def test_the_price_rises_to_the_ask_of_a_picky_worker_and_that_much_is_paid(tmp_
         assert prices == sorted(set(prices))
         assert prices[-1] == assigned.cost
         assert all(price < ASK * 256 for price in prices[:-1])
-        payment = wait(lambda: claimable(worker))[0]
-        amount, _ = claim(worker, payment)
+        amount = claimed(worker)
         (released,) = bodies(client, "accounts", client.subject, EscrowReleased)
         assert amount == released.worker_amount
         assert (released.worker_amount + released.protocol_amount, released.refund) == (

@@ -10,7 +10,7 @@ from bitsage.processors.model import Checks, Command, PaymentContext, Rules, acc
 from bitsage.processors.policies import follow_ups
 from bitsage.schemas.commands import COMMANDS
 from bitsage.schemas.events import EVENT_TOPIC, CommandRejected, JobSpec, WalletCreated
-from bitsage.schemas.parameters import DAY_MS, SAGE, Parameters
+from bitsage.schemas.parameters import DAY_MS, PAYMENT_UNIT, SAGE, Parameters
 from bitsage.schemas.types import CommandBody, EventBody
 
 NOW = 1_800_000_000_000
@@ -21,7 +21,7 @@ WORKER, OTHER_WORKER = b"\x11" * 32, b"\x12" * 32
 VALIDATORS = [bytes([0x21 + i]) * 32 for i in range(7)]
 JOB = b"\x77" * 16
 HASH, OUTPUT = b"\x50" * 32, b"\x51" * 32
-PAYMENT_KEY = b"payment key"
+PAYMENT_KEY, ESCROW_KEY, AUDITOR_KEY = b"payment key", b"escrow key", b"auditor key"
 COMMITMENT = b"\x60" * 32
 
 
@@ -41,14 +41,77 @@ class TestChecks:
     def key_proof(self, payment_key: bytes, key_proof: bytes, worker: bytes) -> bool:
         return key_proof == b"knows " + payment_key + worker
 
-    def payment(self, payment: bytes, payment_key: bytes, amount: int, context: PaymentContext) -> bool:
-        return payment == good_payment(payment_key, amount, context)
+    def payment(self, payment: bytes, payment_key: bytes, amount: int, context: PaymentContext) -> bytes | None:
+        good = payment == good_payment(payment_key, amount, context)
+        return sealed(amount // PAYMENT_UNIT, payment_key) if good else None
 
-    def claim(self, payment: bytes, payment_key: bytes, amount: int, proof: bytes, context: PaymentContext) -> bool:
-        return payment == good_payment(payment_key, amount, context) and proof == b"opens " + payment
+    def deposited(self, balance: bytes, units: int) -> bytes:
+        return sealed(opened(balance) + units, b"own")
+
+    def credited(self, balance: bytes, ciphertext: bytes, factor: int) -> bytes:
+        assert len(ciphertext) == 128, "C and one handle"
+        return sealed(opened(balance) + factor * opened(ciphertext), b"own")
+
+    def folded(self, balance: bytes, other: bytes) -> bytes:
+        return sealed(opened(balance) + opened(other), b"own")
+
+    def transfer(
+        self,
+        transfer: bytes,
+        *,
+        balance: bytes,
+        sender_key: bytes,
+        recipients: list[bytes],
+        factor: int,
+        context: bytes,
+    ) -> tuple[bytes, bytes] | None:
+        units = _units_in(transfer)
+        good = good_transfer(units, balance, sender_key, recipients, factor, context)
+        remaining = opened(balance) - factor * units
+        if transfer != good or remaining < 0 or units < 0:
+            return None
+        return sealed(units, sender_key, *recipients), sealed(remaining, b"own")
+
+    def withdrawal(self, proof: bytes, *, balance: bytes, key: bytes, units: int, context: bytes) -> bytes | None:
+        good = proof == good_withdrawal(balance, key, units, context) and units <= opened(balance)
+        return sealed(opened(balance) - units, b"own") if good else None
+
+    def reencryption(
+        self, proof: bytes, *, ciphertext: bytes, key: bytes, recipients: list[bytes], context: bytes
+    ) -> bytes | None:
+        good = proof == good_reencryption(ciphertext, key, recipients, context)
+        return sealed(opened(ciphertext), *recipients) if good else None
 
     def proof_commitment(self, proof_hash: bytes, job_id: bytes, worker: bytes) -> bytes:
         return bytes(a ^ b for a, b in zip(proof_hash, job_id * 2, strict=True))
+
+
+def sealed(units: int, *keys: bytes) -> bytes:
+    """A stand-in ciphertext: what it holds, and a handle that names its reader, 64 bytes each."""
+    return units.to_bytes(64, "big", signed=True) + b"".join(key.ljust(64, b"\0") for key in keys)
+
+
+def opened(ciphertext: bytes) -> int:
+    """What a stand-in ciphertext holds; nothing when it is empty."""
+    return int.from_bytes(ciphertext[:64], "big", signed=True)
+
+
+def _units_in(proof: bytes) -> int:
+    return int.from_bytes(proof[:8], "big", signed=True) if len(proof) >= 8 else -1
+
+
+def good_transfer(
+    units: int, balance: bytes, sender_key: bytes, recipients: list[bytes], factor: int, context: bytes
+) -> bytes:
+    return units.to_bytes(8, "big", signed=True) + repr((balance, sender_key, recipients, factor, context)).encode()
+
+
+def good_withdrawal(balance: bytes, key: bytes, units: int, context: bytes) -> bytes:
+    return repr((balance, key, units, context)).encode()
+
+
+def good_reencryption(ciphertext: bytes, key: bytes, recipients: list[bytes], context: bytes) -> bytes:
+    return repr((ciphertext, key, recipients, context)).encode()
 
 
 def good_payment(payment_key: bytes, amount: int, context: PaymentContext) -> bytes:
@@ -56,7 +119,7 @@ def good_payment(payment_key: bytes, amount: int, context: PaymentContext) -> by
 
 
 CHECKS: Checks = TestChecks()
-RULES = Rules(Parameters(), CHECKS, frozenset({AUTHORITY}))
+RULES = Rules(Parameters(), CHECKS, frozenset({AUTHORITY}), "test", ESCROW_KEY)
 ACCOUNT, JOB_SUBJECT = account_subject(WORKER), job_subject(JOB)
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from bitsage.processors.account_state import Account
 from bitsage.processors.bindings import binding_for
+from bitsage.processors.hidden import shares
 from bitsage.processors.kernel import subject_kind
 from bitsage.processors.market_state import Market
 from bitsage.processors.matching import best_worker
 from bitsage.processors.model import NETWORK, TREASURY, Command, Rules
 from bitsage.processors.policies import follow_ups
 from bitsage.processors.supply import is_conserved
-from bitsage.schemas.commands import COMMANDS, ChangeValidator, EnqueueJob, OfferCapacity
+from bitsage.schemas.commands import COMMANDS, ChangeValidator, CollectFees, EnqueueJob, OfferCapacity, OwePayment
 from bitsage.schemas.events import (
     BondForfeited,
     BondReturned,
@@ -31,8 +32,10 @@ from bitsage.schemas.events import (
     ValidatorSetChanged,
     VoteCast,
 )
+from bitsage.schemas.hidden_commands import CreditTransfer, ReturnTransfer
+from bitsage.schemas.parameters import PAYMENT_UNIT
 from bitsage.schemas.types import CommandBody, EventBody
-from tests.processors.dsl import AUTHORITY, NOW, States
+from tests.processors.dsl import AUTHORITY, NOW, States, opened
 
 #: These set a value, or bring back a job that has left the market: only nonces keep an old one from being told again.
 SETTING = (OfferCapacity, ChangeValidator, EnqueueJob)
@@ -126,7 +129,9 @@ class MiniNetwork:
                 capacity, placement = self.market.capacities[worker], self.market.placements[job_id]
                 assert 0 < capacity.load <= capacity.slots
                 asks = dict(zip(capacity.job_types, capacity.asks, strict=False))
-                assert asks.get(placement.job_type, 0) * placement.rows <= price == placement.price
+                # A sealed price is 0 here: its worker reads it later and may decline.
+                assert price == 0 or asks.get(placement.job_type, 0) * placement.rows <= price
+                assert price == placement.price
                 assert not placement.collateral or capacity.pledged <= capacity.stake
             case ProofGenerated(attempt=attempt, proof=proof):
                 assert (subject, attempt) not in self.proofs
@@ -185,13 +190,35 @@ class MiniNetwork:
         accounts = [self.account(s) for s in self.subjects if s.startswith("0x")]
         waiting = [body for queue in self.queues.values() for body in queue]
         assert is_conserved(accounts, self.states(TREASURY).state("accounts"), waiting)
+        hidden = self.hidden(accounts, waiting)
+        assert hidden == sum(account.hidden for account in accounts) // PAYMENT_UNIT
         for account in accounts:
+            assert min(opened(account.private.available), opened(account.private.pending)) >= 0
             amounts = [account.balance, account.stake, *account.escrows.values()]
             amounts += [bond.amount for bond in account.bonds.values()]
             assert min([*amounts, *(p.amount for p in account.payments.values())]) >= 0
             assert all(unlock.amount > 0 for unlock in account.unlocks)
         assert self.states(TREASURY).state("accounts").treasury >= 0
         self.check_market()
+
+    def hidden(self, accounts: list[Account], waiting: list[CommandBody]) -> int:
+        """Every hidden unit, read off the stand-in ciphertexts of accounts, treasury and follow-ups on their way."""
+        split = shares(self.rules.parameters)
+        total = split.protocol * opened(self.states(TREASURY).state("accounts").sealed_fees)
+        for account in accounts:
+            total += opened(account.private.available) + opened(account.private.pending)
+            total += split.price * sum(map(opened, account.sealed.values()))
+            due = [payment for payment in account.payments.values() if not payment.credit]
+            total += split.worker * sum(opened(payment.ciphertext) for payment in due)
+        for body in waiting:
+            match body:
+                case OwePayment(ciphertext=ciphertext):
+                    total += split.worker * opened(ciphertext)
+                case CollectFees(ciphertext=ciphertext):
+                    total += split.protocol * opened(ciphertext)
+                case CreditTransfer(ciphertext=ciphertext) | ReturnTransfer(ciphertext=ciphertext):
+                    total += opened(ciphertext)
+        return total
 
     def check_market(self) -> None:
         market = self.market

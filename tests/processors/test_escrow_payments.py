@@ -6,7 +6,6 @@ from bitsage.processors.model import TREASURY, PaymentContext, account_subject
 from bitsage.processors.supply import holdings, taken_in
 from bitsage.schemas.commands import (
     AdmitJob,
-    ClaimPayment,
     CollectFees,
     OwePayment,
     PayWorker,
@@ -20,12 +19,13 @@ from bitsage.schemas.events import (
     EscrowReleased,
     FeesDistributed,
     JobRejected,
-    PaymentClaimed,
     PaymentDue,
     PaymentEncrypted,
     TokensGranted,
     WorkerRegistered,
 )
+from bitsage.schemas.hidden_commands import ClaimPayment
+from bitsage.schemas.hidden_events import PaymentClaimed, PrivateAccountOpened
 from bitsage.schemas.ids import job_id as job_id_of
 from bitsage.schemas.parameters import DAY_MS, PAYMENT_UNIT, SAGE
 from tests.processors.dsl import (
@@ -39,6 +39,8 @@ from tests.processors.dsl import (
     Scene,
     given,
     good_payment,
+    opened,
+    sealed,
     spec,
     wallet,
 )
@@ -216,22 +218,35 @@ def pay(payment: bytes = CIPHERTEXT, nonce: int = 1, commitment: bytes = COMMITM
     return PayWorker(job_id=JOB, payment=payment, proof_commitment=commitment, payment_nonce=nonce)
 
 
-def claim(amount: int = 8 * SAGE, proof: bytes = b"opens " + CIPHERTEXT) -> ClaimPayment:
-    return ClaimPayment(job_id=JOB, amount=amount, proof=proof)
+CLAIM = ClaimPayment(job_id=JOB)
+PAID = sealed(8 * SAGE // PAYMENT_UNIT, PAYMENT_KEY)
+BALANCE = sealed(8 * SAGE // PAYMENT_UNIT, b"own")
 
 
 def encrypted() -> Scene:
     scene = given(wallet(), REGISTERED).when(OWE).then(DUE).when(pay())
     return scene.then(
-        PaymentEncrypted(job_id=JOB, worker=WORKER, payment=CIPHERTEXT, proof_commitment=COMMITMENT, payment_nonce=1)
+        PaymentEncrypted(
+            job_id=JOB,
+            worker=WORKER,
+            payment=CIPHERTEXT,
+            proof_commitment=COMMITMENT,
+            payment_nonce=1,
+            ciphertext=PAID,
+            pending=BALANCE,
+            credit=1,
+        )
     )
 
 
-def test_a_payment_is_due_encrypted_and_claimed() -> None:
+def test_a_public_payment_is_due_then_pending_in_hidden_form_then_folded() -> None:
     scene = encrypted()
-    assert holdings(scene.states.state("accounts")) == 8 * SAGE
-    scene.when(claim()).then(PaymentClaimed(job_id=JOB, amount=8 * SAGE, payment_nonce=1))
-    assert scene.states.state("accounts").balance == 8 * SAGE
+    state = scene.states.state("accounts")
+    assert (holdings(state), state.hidden, state.private.waiting) == (8 * SAGE, 8 * SAGE, 1)
+    scene.when(CLAIM).then(PaymentClaimed(available=BALANCE, sequence=1, credit=1))
+    state = scene.states.state("accounts")
+    assert (state.private.available, state.private.pending, state.private.waiting) == (BALANCE, b"", 0)
+    assert not len(state.payments)
 
 
 def test_a_second_payment_for_the_same_job_is_refused_at_every_stage() -> None:
@@ -239,10 +254,10 @@ def test_a_second_payment_for_the_same_job_is_refused_at_every_stage() -> None:
     scene.when(OWE).then_rejected("already_booked")
     scene.when(pay()).when(pay()).then_rejected("already_paid")
     scene.when(OWE).then_rejected("already_booked")
-    scene.when(claim()).when(claim()).then_rejected("already_claimed")
+    scene.when(CLAIM).when(CLAIM).then_rejected("already_claimed")
     scene.when(OWE).then_rejected("already_booked")
     scene.when(pay()).then_rejected("already_paid")
-    assert scene.states.state("accounts").balance == 8 * SAGE
+    assert opened(scene.states.state("accounts").private.available) == 8 * SAGE // PAYMENT_UNIT
 
 
 def test_a_payment_of_nothing_is_refused() -> None:
@@ -258,7 +273,7 @@ def test_a_payment_of_nothing_is_refused() -> None:
         (pay(good_payment(PAYMENT_KEY, 9 * SAGE, CONTEXT)), "payment_invalid"),
         (pay(good_payment(b"another key", 8 * SAGE, CONTEXT)), "payment_invalid"),
         (pay(b""), "payment_invalid"),
-        (claim(), "not_encrypted_yet"),
+        (CLAIM, "not_encrypted_yet"),
     ],
 )
 def test_only_the_payment_that_is_due_is_made(command: Any, reason: str) -> None:
@@ -267,9 +282,6 @@ def test_only_the_payment_that_is_due_is_made(command: Any, reason: str) -> None
 
 def test_what_is_not_owed_is_neither_paid_nor_claimed() -> None:
     given(wallet(), REGISTERED).when(pay()).then_rejected("no_payment")
-    given(wallet(), REGISTERED).when(claim()).then_rejected("no_payment")
-
-
-@pytest.mark.parametrize(("amount", "proof"), [(9 * SAGE, b"opens " + CIPHERTEXT), (8 * SAGE, b"trust me"), (0, b"")])
-def test_a_claim_has_to_open_the_payment(amount: int, proof: bytes) -> None:
-    encrypted().when(claim(amount, proof)).then_rejected("claim_invalid")
+    given(wallet(), REGISTERED).when(CLAIM).then_rejected("no_private_account")
+    opened_account = given(wallet(), REGISTERED, PrivateAccountOpened(payment_key=PAYMENT_KEY, key_proof=b""))
+    opened_account.when(CLAIM).then_rejected("no_payment")

@@ -8,6 +8,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from bitsage.processors.hidden import (
+    escrow_context,
+    payment_context,
+    price_context,
+    transfer_context,
+    withdrawal_context,
+)
 from bitsage.processors.model import NETWORK, PaymentContext, account_subject
 from bitsage.processors.serialise import dump, load
 from bitsage.processors.supply import in_flight
@@ -16,7 +23,6 @@ from bitsage.schemas.commands import (
     CancelJob,
     CastDisputeVote,
     CastVote,
-    ClaimPayment,
     CloseDispute,
     CloseTally,
     CreateWallet,
@@ -39,8 +45,19 @@ from bitsage.schemas.commands import (
     WithdrawStake,
 )
 from bitsage.schemas.events import Rejection
+from bitsage.schemas.hidden_commands import ClaimPayment, Deposit, OpenPrivateAccount, SharePrice, Transfer, Withdraw
 from bitsage.schemas.parameters import DAY_MS, PAYMENT_UNIT, SAGE, VALIDATOR
-from tests.processors.dsl import PAYMENT_KEY, RULES, good_payment, spec
+from tests.processors.dsl import (
+    ESCROW_KEY,
+    PAYMENT_KEY,
+    RULES,
+    good_payment,
+    good_reencryption,
+    good_transfer,
+    good_withdrawal,
+    opened,
+    spec,
+)
 from tests.processors.mininet import MiniNetwork
 
 WORKERS = [bytes([0x10 + i]) * 32 for i in range(4)]
@@ -73,6 +90,10 @@ class Lives(RuleBasedStateMachine):
         for judge in self.judges:
             self.own(judge, StakeTokens(amount=11_000 * SAGE, tier=VALIDATOR))
             self.own(judge, RegisterValidator())
+        for client in CLIENTS:
+            key = PAYMENT_KEY + client[:1]
+            self.own(client, OpenPrivateAccount(payment_key=key, key_proof=b"knows " + key + client))
+            self.own(client, Deposit(amount=100 * SAGE))
         self.net.deliver_all()
 
     def own(self, who: bytes, body: Any) -> None:
@@ -107,6 +128,54 @@ class Lives(RuleBasedStateMachine):
         if p % 4 == 0:
             wanted = replace(wanted, collateral=wanted.max_cost // 2)
         self.own(CLIENTS[i], SubmitJob(spec=wanted))
+
+    @rule(i=clients, units=st.integers(0, 10**7), p=pick)
+    def submit_sealed(self, i: int, units: int, p: int) -> None:
+        """At times with more than there is, or with the proof of a state that is gone."""
+        client = CLIENTS[i]
+        own = self.net.account(account_subject(client)).private
+        proof = good_transfer(
+            units,
+            own.available,
+            own.payment_key,
+            [ESCROW_KEY],
+            50,
+            escrow_context(RULES, client, own.sequence - (p == 1)),
+        )
+        deadline = self.net.now + (60_000 if p % 5 == 0 else DAY_MS)
+        wanted = spec(max_cost=0, priority=p % 11, deadline=deadline)
+        self.own(client, SubmitJob(spec=wanted, sequence=own.sequence, transfer=proof))
+
+    @rule(i=clients, j=workers, units=st.integers(0, 10**6), what=st.integers(0, 4), right=st.booleans())
+    def move_hidden(self, i: int, j: int, units: int, what: int, right: bool) -> None:
+        client, other = CLIENTS[i], (CLIENTS[1 - i] if what % 2 else WORKERS[j])
+        own = self.net.account(account_subject(client)).private
+        context = transfer_context(RULES, client, own.sequence, other)
+        key = self.net.account(account_subject(other)).private.payment_key if right else b"no key of theirs"
+        proof = good_transfer(units, own.available, own.payment_key, [key], 1, context)
+        bodies = (
+            Transfer(recipient=other, recipient_key=key, sequence=own.sequence, transfer=proof),
+            Transfer(recipient=other, recipient_key=key, sequence=own.sequence, transfer=proof),
+            ClaimPayment(),
+            Deposit(amount=units * PAYMENT_UNIT),
+            self.withdrawal(client, min(units, opened(own.available))),
+        )
+        self.own(client, bodies[what])
+
+    def withdrawal(self, owner: bytes, units: int) -> Withdraw:
+        own = self.net.account(account_subject(owner)).private
+        context = withdrawal_context(RULES, owner, own.sequence)
+        proof = good_withdrawal(own.available, own.payment_key, units, context)
+        return Withdraw(amount=units * PAYMENT_UNIT, sequence=own.sequence, proof=proof)
+
+    @rule(p=pick)
+    def share_price(self, p: int) -> None:
+        if found := self.a_job(p, "assigned", "running"):
+            subject, job = found
+            context = price_context(RULES, job.job_id, job.attempt, job.worker)
+            proof = good_reencryption(job.price, ESCROW_KEY, [PAYMENT_KEY], context)
+            body = SharePrice(attempt=job.attempt, worker=job.worker, payment_key=PAYMENT_KEY, proof=proof)
+            self.net.send(subject, body)
 
     def a_job(self, p: int, *statuses: str) -> tuple[str, Any] | None:
         found = [(subject, job) for subject, job in self.net.jobs() if job.status in statuses]
@@ -250,6 +319,9 @@ class Lives(RuleBasedStateMachine):
         for job_id, due in list(self.net.account(account_subject(worker)).payments.items()):
             context = PaymentContext(due.proof_commitment, job_id, due.payment_nonce, worker)
             payment = good_payment(PAYMENT_KEY, due.amount + (honest == 0), context)
+            if due.ciphertext:
+                bound = payment_context(RULES, due.proof_commitment, job_id, due.payment_nonce + (honest == 0), worker)
+                payment = good_reencryption(due.ciphertext, ESCROW_KEY, [PAYMENT_KEY], bound)
             paying = PayWorker(
                 job_id=job_id,
                 payment=payment,
@@ -257,8 +329,10 @@ class Lives(RuleBasedStateMachine):
                 payment_nonce=due.payment_nonce,
             )
             self.net.send(account_subject(worker), paying)
-            amount = due.amount + (honest == 1)
-            self.own(worker, ClaimPayment(job_id=job_id, amount=amount, proof=b"opens " + payment))
+            self.own(worker, ClaimPayment(job_id=None if honest == 1 else job_id))
+        if honest % 2:
+            have = opened(self.net.account(account_subject(worker)).private.available)
+            self.own(worker, self.withdrawal(worker, have))
 
     @rule(i=workers, j=judges, share=st.integers(1, 3), what=st.integers(0, 5))
     def leave(self, i: int, j: int, share: int, what: int) -> None:
@@ -307,7 +381,10 @@ class Lives(RuleBasedStateMachine):
         assert in_flight(body for queue in self.net.queues.values() for body in queue) == 0
         assert all(job.over for _, job in self.net.jobs()), "every job comes to an end"
         assert not len(self.net.market.placements)
-        assert not any(len(self.net.account(account_subject(client)).escrows) for client in CLIENTS)
+        for client in CLIENTS:
+            account = self.net.account(account_subject(client))
+            assert not len(account.escrows)
+            assert not len(account.sealed)
         for states in self.net.subjects.values():
             for state in states.held.values():
                 assert load(type(state), dump(state)) == state
@@ -335,8 +412,29 @@ def test_an_honest_life_ends_in_a_claimed_payment() -> None:
     assert job.status == "completed"
     who = WORKERS.index(job.worker)
     before = life.net.account(account_subject(job.worker)).balance
-    life.pay_and_claim(who, 4)
+    life.pay_and_claim(who, 3)
     assert life.net.account(account_subject(job.worker)).balance == before + 40 * PAYMENT_UNIT
+    life.rules_hold()
+    life.teardown()
+
+
+def test_an_honest_life_with_a_sealed_price_pays_four_fifths_of_it() -> None:
+    life = Lives()
+    life.begin(4)
+    life.submit_sealed(0, 1_000, 2)
+    life.net.deliver_all()
+    life.share_price(0)
+    life.prove(0, False)
+    life.net.deliver_all()
+    life.everybody_votes(0)
+    life.net.deliver_all()
+    ((_, job),) = life.net.jobs()
+    assert (job.status, job.shared, job.cost) == ("completed", 1, 0)
+    before = life.net.account(account_subject(job.worker)).balance
+    life.pay_and_claim(WORKERS.index(job.worker), 3)
+    worker = life.net.account(account_subject(job.worker))
+    assert (worker.balance, worker.hidden) == (before + 40_000 * PAYMENT_UNIT, -40_000 * PAYMENT_UNIT)
+    assert opened(life.net.states("treasury").state("accounts").sealed_fees) == 1_000
     life.rules_hold()
     life.teardown()
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from bitsage.processors.account_state import Account, Payment, Unlock
 from bitsage.processors.bindings import BINDINGS, binding_for
+from bitsage.processors.hidden import PrivateAccount
 from bitsage.processors.job_state import Job
 from bitsage.processors.market_state import Capacity, Market, Placement
 from bitsage.processors.pricing import Ramp
@@ -29,7 +30,10 @@ def maps(keys, values):  # type: ignore[no-untyped-def]
     return st.dictionaries(keys, values, max_size=6).map(lambda table: SortedMap(table.items()))
 
 
-payments = st.builds(Payment, amounts, st.binary(max_size=64), addresses, st.integers(1, 3), st.binary(max_size=64))
+payments = st.builds(
+    Payment, amounts, st.binary(max_size=64), addresses, st.integers(1, 3), st.binary(max_size=128), st.integers(0, 9)
+)
+private = st.builds(PrivateAccount, addresses, st.binary(max_size=128), st.binary(max_size=128), millis, millis, millis)
 accounts = st.builds(
     Account,
     public_key=st.binary(max_size=32),
@@ -43,6 +47,9 @@ accounts = st.builds(
     escrows=maps(ids, amounts),
     payments=maps(ids, payments),
     marks=maps(ids, st.none()),
+    private=private,
+    hidden=st.integers(-(10**27), 10**27),
+    sealed=maps(ids, st.binary(max_size=256)),
 )
 tiers = st.sampled_from(["consumer", "workstation", "frontier"])
 capacities = st.builds(
@@ -104,6 +111,8 @@ jobs = st.builds(
     amounts,
     millis,
     st.lists(addresses, max_size=2).map(tuple),
+    price=st.binary(max_size=128),
+    shared=st.integers(0, 3),
 )
 workers = st.builds(
     Worker,
@@ -135,7 +144,7 @@ tallies = st.builds(
     st.sampled_from(["", "approved"]),
 )
 votes = st.builds(Votes, st.lists(tallies, max_size=3).map(tuple))
-treasuries = st.builds(Treasury, amounts, amounts, amounts, maps(ids, st.none()))
+treasuries = st.builds(Treasury, amounts, amounts, amounts, maps(ids, st.none()), st.binary(max_size=128))
 proofs = st.builds(Proofs, st.integers(0, 3), addresses, addresses, addresses)
 EVERY = (accounts, treasuries, workers, markets, jobs, proofs, votes)
 
@@ -172,11 +181,11 @@ def test_indexes_are_not_written_but_made_anew() -> None:
         b"\xff",
         b'["0"]',
         b"[0,0,0,[]",
-        b"[true,0,0,[]]",
-        b'[0,0,0,[["zz",null]]]',
-        b'[0,0,0,[["00",1]]]',
-        b"[0,0,0,7]",
-        b'[0,"0",0,[]]',
+        b'[true,0,0,[],""]',
+        b'[0,0,0,[["zz",null]],""]',
+        b'[0,0,0,[["00",1]],""]',
+        b'[0,0,0,7,""]',
+        b'[0,"0",0,[],""]',
     ],
 )
 def test_what_is_no_state_is_an_error(data: bytes) -> None:

@@ -149,6 +149,7 @@ def life() -> Chain:
         chain.event("network", e.ValidatorSetChanged(epoch=epoch, validators=validators[:epoch]))
     _paid_job(chain, client, worker, validators)
     _failed_job(chain, client, cheat, validators)
+    _hidden_amounts(chain, client, worker)
     _disputes(chain, cheat, validators)
     chain.event(client, e.JobRejected(job_id=name("poor")[:16], reason="insufficient_funds", details="not enough"))
     chain.event(client, e.CommandRejected(command="ClaimPayment", reason="nothing_due"), topic="accounts")
@@ -256,6 +257,27 @@ def _judge(chain: Chain, job: bytes, worker: bytes, validators: list[bytes], pro
     )
 
 
+def _hidden_amounts(chain: Chain, client: bytes, worker: bytes) -> None:
+    """A deposit, a transfer that arrives and one that comes back, a sealed offer that is refunded, a withdrawal."""
+    key, job = b"\x03" * 64, name("poor")[:16]
+    sealed = {"transfer": b"proof", "ciphertext": b"C" * 192}
+    chain.event(client, e.PrivateAccountOpened(payment_key=key, key_proof=b"proof"))
+    chain.event(client, e.Deposited(amount=5 * SAGE, available=b"1" * 128, sequence=1))
+    for sequence, other in ((2, worker), (3, name("stranger"))):
+        chain.event(
+            client,
+            e.TransferSent(recipient=other, recipient_key=key, available=b"2" * 128, sequence=sequence, **sealed),
+        )
+    arrival = {"ciphertext": b"c" * 128, "pending": b"p" * 128}
+    chain.event(worker, e.TransferReceived(sender=client, transfer_sequence=2, credit=2, **arrival))
+    chain.event(name("stranger"), e.TransferBounced(sender=client, transfer_sequence=3))
+    chain.event(client, e.TransferReturned(recipient=name("stranger"), transfer_sequence=3, credit=1, **arrival))
+    chain.event(client, e.EscrowLocked(job_id=job, amount=0, available=b"4" * 128, sequence=4, **sealed))
+    chain.event(client, e.EscrowRefunded(job_id=job, amount=0, reason="cancelled", credit=2, **arrival))
+    chain.event(client, e.PaymentClaimed(available=b"5" * 128, sequence=5, credit=2))
+    chain.event(client, e.Withdrawn(amount=5 * SAGE, proof=b"proof", available=b"", sequence=6))
+
+
 def _paid_job(chain: Chain, client: bytes, worker: bytes, validators: list[bytes]) -> None:
     job, proof, bound = name("job")[:16], name("proof"), name("commitment")
     _open_job(chain, job, client, worker, validators, proof)
@@ -272,8 +294,10 @@ def _paid_job(chain: Chain, client: bytes, worker: bytes, validators: list[bytes
         ),
     )
     chain.event(worker, e.PaymentDue(job_id=job, worker=worker, amount=wage, payment_key=b"\x02" * 64, **binding))
-    chain.event(worker, e.PaymentEncrypted(job_id=job, worker=worker, payment=b"ciphertext", **binding))
-    chain.event(worker, e.PaymentClaimed(job_id=job, amount=wage, payment_nonce=7))
+    arrived = {"payment": b"ciphertext", "ciphertext": b"C" * 128, "pending": b"P" * 128, "credit": 1}
+    chain.event(worker, e.PaymentEncrypted(job_id=job, worker=worker, **arrived, **binding))
+    chain.event(worker, e.PaymentClaimed(available=b"A" * 128, sequence=1, credit=1))
+    chain.event(worker, e.Withdrawn(amount=wage, proof=b"w", available=b"B" * 128, sequence=2))
     parts = {"burnt": fee * 70 // 100, "treasury": fee * 20 // 100, "stakers": fee * 10 // 100}
     chain.event(
         "treasury", e.FeesDistributed(job_id=job, attempt=1, payer=client, source="job_fee", amount=fee, **parts)

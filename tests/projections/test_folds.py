@@ -13,7 +13,7 @@ def test_balances_after_a_whole_life(kit, fold) -> None:
     assert int(worker["balance"]) == 19_000 * S + wage + 400 * S
     assert int(worker["stake"]) == 500 * S
     assert int(worker["unstaking"]) == 100 * S
-    assert (worker["payments_due"], worker["payments_encrypted"]) == ("0", "0")
+    assert (worker["payments_due"], worker["hidden"]) == ("0", "0")
     client = rows[kit.subject(kit.name("client"))]
     assert int(client["balance"]) == 20_000 * S - 8 * S
     assert client["escrow"] == "0"
@@ -29,16 +29,54 @@ def test_balances_after_a_whole_life(kit, fold) -> None:
     ]
 
 
-def test_a_payment_moves_from_due_to_encrypted_to_the_balance(kit, fold) -> None:
+def test_a_public_payment_moves_from_due_to_hidden_to_the_balance(kit, fold) -> None:
     chain, who, job = kit.Chain(), kit.name("w"), bytes(16)
     binding = {"proof_commitment": bytes(32), "payment_nonce": 1}
     chain.event(who, e.PaymentDue(job_id=job, worker=who, amount=5, payment_key=b"k", **binding))
-    sql = "select balance, payments_due, payments_encrypted from accounts"
-    assert fold("balances", chain.records, sql) == [{"balance": "0", "payments_due": "5", "payments_encrypted": "0"}]
-    chain.event(who, e.PaymentEncrypted(job_id=job, worker=who, payment=b"c", **binding))
-    assert fold("balances", chain.records, sql) == [{"balance": "0", "payments_due": "0", "payments_encrypted": "5"}]
-    chain.event(who, e.PaymentClaimed(job_id=job, amount=5, payment_nonce=1))
-    assert fold("balances", chain.records, sql) == [{"balance": "5", "payments_due": "0", "payments_encrypted": "0"}]
+    sql = "select balance, payments_due, hidden, pending, available, credits, folded from accounts"
+
+    def row() -> tuple:
+        [found] = fold("balances", chain.records, sql)
+        return tuple(found.values())
+
+    assert row() == ("0", "5", "0", "", "", 0, 0)
+    arrived = {"ciphertext": b"c", "pending": b"p", "credit": 1}
+    chain.event(who, e.PaymentEncrypted(job_id=job, worker=who, payment=b"c", **arrived, **binding))
+    assert row() == ("0", "0", "5", b"p".hex(), "", 1, 0)
+    chain.event(who, e.PaymentClaimed(available=b"a", sequence=1, credit=1))
+    assert row() == ("0", "0", "5", "", b"a".hex(), 1, 1)
+    chain.event(who, e.Withdrawn(amount=5, proof=b"", available=b"", sequence=2))
+    assert row() == ("5", "0", "0", "", "", 1, 1)
+
+
+def test_hidden_balances_are_followed_as_ciphertexts(kit, fold) -> None:
+    chain, who, job = kit.Chain(), kit.name("w"), bytes(16)
+    other = {"transfer_sequence": 3, "ciphertext": b"c" * 128}
+    chain.event(who, e.TokensGranted(amount=100, gas_amount=0))
+    chain.event(who, e.PrivateAccountOpened(payment_key=b"key", key_proof=b"proof"))
+    chain.event(who, e.Deposited(amount=60, available=b"1", sequence=1))
+    sealed = {"transfer": b"t", "ciphertext": b"c" * 192}
+    chain.event(who, e.EscrowLocked(job_id=job, amount=0, available=b"2", sequence=2, **sealed))
+    chain.event(
+        who,
+        e.TransferSent(recipient=bytes(32), recipient_key=b"k", available=b"3", sequence=3, **sealed),
+    )
+    chain.event(who, e.TransferReturned(recipient=bytes(32), pending=b"4", credit=1, **other))
+    chain.event(who, e.TransferReceived(sender=bytes(32), pending=b"5", credit=2, **other))
+    chain.event(who, e.TransferBounced(sender=bytes(32), transfer_sequence=9))
+    refund = {"reason": "cancelled", "ciphertext": b"c" * 128, "pending": b"6", "credit": 3}
+    chain.event(who, e.EscrowRefunded(job_id=job, amount=0, **refund))
+    chain.event("treasury", e.FeesDistributed(
+        job_id=job, attempt=1, payer=who, source="job_fee", amount=0, burnt=0, treasury=0, stakers=0,
+        ciphertext=b"c" * 128, sealed_fees=b"s",
+    ))  # fmt: skip
+    [row] = fold("balances", chain.records, "select * from accounts where account <> ''")
+    assert (row["balance"], row["hidden"], row["escrow"]) == ("40", "60", "0")
+    assert (bytes.fromhex(row["payment_key"]), row["available"], row["pending"]) == (b"key", b"3".hex(), b"6".hex())
+    assert (row["private_sequence"], row["credits"], row["folded"]) == (3, 3, 0)
+    assert fold("balances", chain.records, "select sealed_fees from treasury") == [{"sealed_fees": b"s".hex()}]
+    [escrow] = fold("payments", chain.records, "select * from escrows")
+    assert (escrow["locked"], escrow["refunded"], escrow["ciphertext"]) == ("0", "0", (b"c" * 192).hex())
 
 
 def test_a_slash_beyond_the_stake_takes_from_the_locked_part(kit, fold) -> None:
@@ -180,11 +218,9 @@ def test_the_same_proof_judged_in_two_attempts(kit, fold) -> None:
 def test_payments_escrows_and_fees(kit, fold) -> None:
     records = kit.life().records
     [payment] = fold("payments", records, "select * from payments")
-    assert (payment["state"], payment["due"], payment["claimed"]) == (
-        "claimed",
-        str(64 * kit.SAGE // 10),
-        payment["due"],
-    )
+    assert (payment["state"], payment["due"], payment["credit"]) == ("claimed", str(64 * kit.SAGE // 10), 1)
+    assert payment["claimed_at"] is not None
+    assert bytes.fromhex(payment["ciphertext"]) == b"C" * 128
     assert bytes.fromhex(payment["payment"]) == b"ciphertext"
     escrows = {row["job_id"]: row for row in fold("payments", records, "select * from escrows")}
     paid, refunded = escrows[kit.name("job")[:16].hex()], escrows[kit.name("cheated job")[:16].hex()]

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bitsage.nodes.claims import claimable
 from bitsage.nodes.client import Client
 from bitsage.nodes.coordinator import Coordinator
 from bitsage.nodes.network import Network
+from bitsage.nodes.purse import Purse
 from bitsage.nodes.register import register_validator, register_worker
 from bitsage.nodes.validator import ValidatorNode
 from bitsage.nodes.worker import WorkerNode
+from bitsage.privacy import payment_public_key
 from bitsage.schemas.events import JobSpec
 from bitsage.schemas.parameters import SAGE, Parameters
 from bitsage.streams.log import Log
@@ -35,6 +38,7 @@ class TestNetwork:
     parameters: Parameters = FAST
     authority: Key = field(default_factory=lambda: key(0))
     chain_id: str = "test"
+    auditor_key: str = ""
     stops: list[tuple[threading.Event, threading.Thread]] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
 
@@ -44,6 +48,8 @@ class TestNetwork:
             authority="0x" + self.authority.address.hex(),
             authority_key="0x" + self.authority.public_key.hex(),
             seal_key=seal_key(self.authority.seal_secret).hex(),
+            escrow_key=payment_public_key(self.authority.payment_secret).hex(),
+            auditor_key=self.auditor_key,
             parameters=self.parameters,
         )
 
@@ -88,6 +94,12 @@ class TestNetwork:
         self.run(WorkerNode(client, self.folder / f"w{n}", **changes))
         return client
 
+    def sealed(self, client: Client, price: int = 10 * SAGE, **changes: Any) -> bytes:
+        """A job with a sealed offer, funded as the command line does it."""
+        purse = Purse(client)
+        purse.cover(price)
+        return purse.submit_job(spec(**changes), price)[0]
+
     def close(self) -> None:
         for stop, _ in self.stops:
             stop.set()
@@ -105,6 +117,15 @@ def running(log: Log, folder: Path, **changes: Any) -> Iterator[TestNetwork]:
     finally:
         network.close()
     assert network.failures == []
+
+
+def claimed(client: Client) -> int:
+    """Wait until payments are pending, fold them in and withdraw everything; what was paid, base units."""
+    wait(lambda: claimable(client), 60)
+    purse = Purse(client)
+    paid, _ = purse.claim()
+    purse.withdraw()
+    return sum(amount for _, amount in paid)
 
 
 def spec(size: int = 16, seed: int = 1, cost: int = 10, **changes: Any) -> JobSpec:
