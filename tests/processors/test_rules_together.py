@@ -10,7 +10,6 @@ from bitsage.processors.model import account_subject
 from bitsage.schemas.commands import (
     AdjustReputation,
     AssignJob,
-    ClaimPayment,
     DeclineJob,
     OwePayment,
     SlashStake,
@@ -19,13 +18,14 @@ from bitsage.schemas.commands import (
 from bitsage.schemas.events import (
     JobAssigned,
     JobSubmitted,
-    PaymentClaimed,
     PaymentDue,
     PaymentEncrypted,
     ReputationChanged,
     Slashed,
     WorkerWentOffline,
 )
+from bitsage.schemas.hidden_commands import ClaimPayment
+from bitsage.schemas.hidden_events import PaymentClaimed
 from bitsage.schemas.parameters import SAGE, Parameters
 from tests.processors.dsl import ACCOUNT, CLIENT, HASH, JOB, JOB_SUBJECT, NOW, PAYMENT_KEY, WORKER, given, spec, wallet
 from tests.processors.test_benchmarks import ASSIGNED, PROOF, STARTED, settled
@@ -81,9 +81,11 @@ def test_a_false_proof_that_a_dispute_finds_costs_the_collateral_like_one_found_
 def test_a_payment_after_many_declined_assignments_is_known_to_be_claimed(attempt: int) -> None:
     name: dict[str, Any] = {"job_id": JOB, "payment_nonce": attempt}
     due = PaymentDue(**name, worker=WORKER, amount=8 * SAGE, payment_key=PAYMENT_KEY, proof_commitment=HASH)
-    coded = PaymentEncrypted(**name, worker=WORKER, payment=b"c", proof_commitment=HASH)
-    scene = given(wallet(), due, coded, PaymentClaimed(**name, amount=8 * SAGE))
-    scene.when(ClaimPayment(job_id=JOB, amount=8 * SAGE, proof=b"")).then_rejected("already_claimed")
+    coded = PaymentEncrypted(
+        **name, worker=WORKER, payment=b"c", proof_commitment=HASH, ciphertext=b"c", pending=b"c", credit=1
+    )
+    scene = given(wallet(), due, coded, PaymentClaimed(available=b"c", sequence=1, credit=1))
+    scene.when(ClaimPayment(job_id=JOB)).then_rejected("already_claimed")
     scene.when(OwePayment(**name, amount=8 * SAGE, proof_commitment=HASH)).then_rejected("already_booked")
 
 
