@@ -28,6 +28,7 @@ from .checks import ProductChecks
 from .claims import encrypted_payments, paid, units_in
 from .client import Answer, Client
 from .errors import AmountTooLarge, InsufficientHidden, PurseError, RecipientNotOpen
+from .signing import Prepared
 
 #: Amounts that a deposit is rounded up to: 1, 2 or 5 times a power of ten.
 _STEPS = (1, 2, 5)
@@ -180,9 +181,19 @@ class Purse:
     def submit_job(self, spec: JobSpec, price: int) -> tuple[bytes, list[Answer]]:
         """Submit a job with a sealed offer of `price` base units; its id, and the events that locked its escrow.
 
+        Raises what `prepare_job` raises.
+
+        Raises:
+            CommandRefused: bad input, or the account moved on meanwhile.
+        """
+        job_id, prepared = self.prepare_job(spec, price)
+        return job_id, self.client.ask_prepared(prepared)
+
+    def prepare_job(self, spec: JobSpec, price: int) -> tuple[bytes, Prepared]:
+        """The same, signed and not sent: the job's id and the command.
+
         Raises:
             PurseError: the price does not split into whole shares, or is more than is available.
-            CommandRefused: bad input, or the account moved on meanwhile.
         """
         units = self.check_price(price)
         factor = shares(self.rules.parameters).price
@@ -194,7 +205,7 @@ class Purse:
         proof = self._proof(state, units, readers(self.rules.escrow_key, self.rules), factor, context)
         body = SubmitJob(spec=replace(spec, max_cost=0), sequence=own.sequence, transfer=proof)
         prepared = self.client.signer.sign(self.client.subject, body)
-        return job_id_of(self.client.key.address, prepared.envelope.id), self.client.ask_prepared(prepared)
+        return job_id_of(self.client.key.address, prepared.envelope.id), prepared
 
     def _proof(self, state: Account, units: int, recipients: list[bytes], factor: int, context: bytes) -> bytes:
         have = self._available(state)
