@@ -136,7 +136,7 @@ class PrivacyAudit:
                 self._accounts[subject] = evolve(state, body, 0)
         except (PrivacyError, LookupError, ValueError) as error:
             detail = f"it cannot follow from what is before it ({type(error).__name__})"
-        if isinstance(body, FeesDistributed) and body.sealed_fees:
+        if isinstance(body, FeesDistributed) and body.ciphertext:
             self.sealed_fees = body.sealed_fees
         return detail
 

@@ -150,7 +150,7 @@ class Purse:
         A deposit is public, so it is rounded up, to an amount that is larger than what is missing.
 
         Raises:
-            CommandRefused: the public balance does not hold what is missing.
+            PurseError: the public balance does not hold what is missing.
         """
         answers = self.open()
         state = self.read()
@@ -160,8 +160,10 @@ class Purse:
         missing = amount - self._available(state) * UNIT
         if missing > 0:
             most = state.balance - state.balance % UNIT
-            round_amount = rounded_up(missing)
-            answers += self.deposit(round_amount if round_amount <= most else max(missing, most))
+            if missing > most:
+                # A deposit of it would be refused, and yet stand in the log: often it is the sealed price itself.
+                raise PurseError("the public and the hidden balance together do not cover that", "insufficient_balance")
+            answers += self.deposit(min(rounded_up(missing), most))
         return answers
 
     def check_price(self, price: int) -> int:
@@ -193,8 +195,11 @@ class Purse:
         """The same, signed and not sent: the job's id and the command.
 
         Raises:
-            PurseError: the price does not split into whole shares, or is more than is available.
+            PurseError: the price does not split into whole shares, is more than is available, or the job has a ramp.
         """
+        if spec.min_cost or spec.ramp_ms or spec.ramp_start:
+            # It would be refused, and its public numbers would tell about the price.
+            raise PurseError("a sealed offer has one price and no ramp; leave it out or offer openly", "offer_invalid")
         units = self.check_price(price)
         factor = shares(self.rules.parameters).price
         state = self.read()

@@ -43,7 +43,8 @@ def evolve(state: Treasury, body: EventBody, at: int) -> Treasury:
                 treasury=state.treasury + body.treasury,
                 stakers=state.stakers + body.stakers,
                 marks=state.marks.set(income_mark(source, payer, job_id, attempt, body.round), None),
-                sealed_fees=body.sealed_fees or state.sealed_fees,
+                # A sum that holds nothing has no bytes: fees of nothing may cancel each other out.
+                sealed_fees=body.sealed_fees if body.ciphertext else state.sealed_fees,
             )
         case RestitutionPaid(account=account, amount=amount, reason=reason, job_id=job_id, attempt=attempt):
             marks = state.marks.set(outlay_mark(account, reason, job_id, attempt), None)

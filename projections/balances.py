@@ -256,7 +256,7 @@ def _claimed(envelope: EventEnvelope, body: PaymentClaimed, read: Read) -> Itera
 @fold.on(FeesDistributed)
 def _fees(envelope: EventEnvelope, body: FeesDistributed, read: Read) -> Iterator[Change]:
     yield add("treasury", (envelope.subject,), treasury=body.treasury, burnt=body.burnt, stakers=body.stakers)
-    if body.sealed_fees:
+    if body.ciphertext:
         yield put("treasury", (envelope.subject,), sealed_fees=body.sealed_fees.hex())
     yield _flow(income_in=body.amount)
 

@@ -75,6 +75,12 @@ def test_hidden_balances_are_followed_as_ciphertexts(kit, fold) -> None:
     assert (bytes.fromhex(row["payment_key"]), row["available"], row["pending"]) == (b"key", b"3".hex(), b"6".hex())
     assert (row["private_sequence"], row["credits"], row["folded"]) == (3, 3, 0)
     assert fold("balances", chain.records, "select sealed_fees from treasury") == [{"sealed_fees": b"s".hex()}]
+    # Two fees of nothing may cancel each other out: the sum has no bytes then. A plain fee says nothing of it.
+    fee = {"job_id": job, "payer": who, "source": "job_fee", "amount": 0, "burnt": 0, "treasury": 0, "stakers": 0}
+    chain.event("treasury", e.FeesDistributed(attempt=2, ciphertext=b"", sealed_fees=b"", **fee))
+    assert fold("balances", chain.records, "select sealed_fees from treasury") == [{"sealed_fees": b"s".hex()}]
+    chain.event("treasury", e.FeesDistributed(attempt=3, ciphertext=b"c" * 128, sealed_fees=b"", **fee))
+    assert fold("balances", chain.records, "select sealed_fees from treasury") == [{"sealed_fees": ""}]
     [escrow] = fold("payments", chain.records, "select * from escrows")
     assert (escrow["locked"], escrow["refunded"], escrow["ciphertext"]) == ("0", "0", (b"c" * 192).hex())
 

@@ -1,0 +1,130 @@
+"""Attacks on hidden amounts whose every proof holds, and amounts that a refused command would have told."""
+
+import dataclasses
+import secrets
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from forgery import records
+from testnetwork import TestNetwork, running, spec
+
+from bitsage.nodes.audit import Verdict
+from bitsage.nodes.audit_hidden_supply import HiddenSupply
+from bitsage.nodes.audit_privacy import PrivacyAudit
+from bitsage.nodes.checks import ProductChecks
+from bitsage.nodes.errors import PurseError
+from bitsage.nodes.network import Network
+from bitsage.nodes.purse import Purse
+from bitsage.privacy import UNIT, deposited, make_transfer, payment_public_key, verify_transfer
+from bitsage.privacy.curve import ORDER
+from bitsage.processors import treasury
+from bitsage.processors.hidden import ESCROW, handle
+from bitsage.processors.model import TREASURY, Command, Rules
+from bitsage.processors.treasury_state import Treasury, evolve
+from bitsage.schemas.commands import CollectFees
+from bitsage.schemas.events import FeesDistributed
+from bitsage.schemas.parameters import SAGE, Parameters
+from bitsage.streams.codec import decode_command
+from bitsage.streams.memory_log import InMemoryLog
+
+ATTACKER, ESCROW_SECRET = 4_242, 777
+ESCROW_KEY = payment_public_key(ESCROW_SECRET)
+RULES = Rules(Parameters(), ProductChecks(), frozenset(), "test", ESCROW_KEY)
+
+
+def price_of_nothing(randomness: int) -> bytes:
+    """What the escrow reads of a proven price of 0 that was made with chosen randomness."""
+    chosen, balance = [randomness], deposited(b"", 100)
+    context = b"context"
+    proof = make_transfer(
+        secret=ATTACKER, balance=balance, units=0, available_units=100, recipients=[ESCROW_KEY], factor=50,
+        context=context, rng=lambda bits: chosen.pop() if chosen else secrets.randbits(bits),
+    )  # fmt: skip
+    found = verify_transfer(
+        proof, balance=balance, sender_key=payment_public_key(ATTACKER), recipients=[ESCROW_KEY], factor=50,
+        context=context,
+    )  # fmt: skip
+    assert found is not None
+    return handle(found.amount, ESCROW)
+
+
+class _At:
+    """The treasury's state, for its decider."""
+
+    def __init__(self, state: Treasury) -> None:
+        self._state = state
+
+    def state(self, topic: str) -> Treasury:
+        return self._state
+
+
+def collect(state: Treasury, ciphertext: bytes, attempt: int) -> FeesDistributed:
+    body = CollectFees(
+        job_id=bytes(16), attempt=attempt, payer=bytes(32), source="job_fee", amount=0, burnt=0, treasury=0,
+        stakers=0, ciphertext=ciphertext,
+    )  # fmt: skip
+    command = Command(body, bytes(16), TREASURY, 0, bytes(16), bytes(32), bytes(32), 0)
+    [event] = treasury.decide(cast(Any, _At(state)), command, RULES)
+    assert isinstance(event, FeesDistributed)
+    return event
+
+
+def test_fees_that_cancel_each_other_out_leave_nothing_of_the_sum() -> None:
+    """Two prices of nothing, made with r and -r, add up to infinity, which is written as no bytes at all."""
+    prices = [price_of_nothing(r) for r in (77, ORDER - 77, 5)]
+    audit = PrivacyAudit(cast(Network, None), Verdict())
+    audit.rules = RULES
+    supply, state = HiddenSupply(RULES), Treasury()
+    sums = []
+    for attempt, price in enumerate(prices, 1):
+        event = collect(state, price, attempt)
+        assert audit._fact(TREASURY, event, supply) is None
+        state = evolve(state, event, 0)
+        sums.append(state.sealed_fees)
+        assert audit.sealed_fees == state.sealed_fees
+    assert sums == [prices[0], b"", prices[2]]
+
+
+def sent(log: InMemoryLog, since: int) -> list[str]:
+    """Types of the commands that the log has beyond the first `since`."""
+    return [decode_command(record.value).envelope.type for record in records(log, "commands")[since:]]
+
+
+def refused(action: Any) -> PurseError:
+    with pytest.raises(PurseError) as caught:
+        action()
+    return caught.value
+
+
+def test_what_is_missing_for_a_price_never_stands_in_a_refused_deposit(tmp_path: Path) -> None:
+    """The deposit would be refused, and its amount, which is the sealed price, would be in the log for good."""
+    log, price = InMemoryLog(), 30_000 * SAGE + 50 * UNIT
+    with running(log, tmp_path) as network:
+        purse = _open(network)
+        before = len(records(log, "commands"))
+        error = refused(lambda: purse.cover(price))
+        assert error.code == "insufficient_balance"
+        assert str(price) not in str(error)
+        assert "30000" not in str(error)
+        assert sent(log, before) == []
+
+
+@pytest.mark.parametrize(
+    "part", [{"min_cost": 5 * SAGE}, {"ramp_ms": 60_000}, {"ramp_start": 1_800_000_000_000}], ids=str
+)
+def test_a_sealed_offer_with_the_numbers_of_an_open_one_is_not_sent(tmp_path: Path, part: dict[str, int]) -> None:
+    """The network refuses it, and the public numbers of the refused command would tell about the price."""
+    log = InMemoryLog()
+    with running(log, tmp_path) as network:
+        purse = _open(network)
+        purse.deposit(20 * SAGE)
+        before = len(records(log, "commands"))
+        assert refused(lambda: purse.submit_job(dataclasses.replace(spec(), **part), 10 * SAGE)).code == "offer_invalid"
+        assert sent(log, before) == []
+
+
+def _open(network: TestNetwork) -> Purse:
+    purse = Purse(network.funded(20))
+    purse.open()
+    return purse
