@@ -27,7 +27,7 @@ class Job:
     oldest first; `reluctant`: those that declined it below its highest price. `declined` counts declined assignments. `cost`
     (base units), `expires_at` and `lock_until` (ms, 0 for none) belong to the attempt; `assigned_at` and `started_at` (ms, 0:
     not yet) say how long it took. `price`: a sealed price's unit for the escrow's key; `shared`: the last attempt whose
-    worker was given it.
+    worker was given it, at `shared_at` (ms).
     """
 
     status: Status = "unknown"
@@ -48,6 +48,7 @@ class Job:
     started_at: int = 0
     price: bytes = b""
     shared: int = 0
+    shared_at: int = 0
 
     @property
     def over(self) -> bool:
@@ -99,7 +100,7 @@ def evolve(state: Job, body: EventBody, at: int) -> Job:
         case JobStarted():
             return replace(state, status="running", started_at=at)
         case PriceShared(attempt=attempt):
-            return replace(state, shared=attempt)
+            return replace(state, shared=attempt, shared_at=at)
         case JobReassigned(next_attempt=attempt):
             open_again = _parted(state, body)
             return replace(open_again, status="waiting", attempt=attempt, worker=b"", expires_at=0, lock_until=0)

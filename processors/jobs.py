@@ -35,6 +35,8 @@ from .views import job, proofs
 INITIAL = Job()
 #: What a worker may say of a job that no worker can finish, besides `input_` and the code of the job type's refusal.
 JOB_AT_FAULT = frozenset({"too_large", "job_type_failed"})
+#: How long the worker of a sealed offer without a lock time may make up its mind once it was given the price.
+READING_MS = 60_000
 
 
 def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
@@ -115,16 +117,23 @@ def _by_worker(state: Job, local: Local, command: Command, attempt: int, rules: 
         return rejected(command, "in_judgement")
     if isinstance(command.body, DeclineJob):
         # Who has started, or had its time, took the job: giving it back now has the price of giving it back.
-        # A sealed price is known to the worker only now, so without a lock time it may decline until it starts.
-        in_time = state.status == "assigned" and (
-            command.at < state.lock_until or (bool(state.price) and not state.lock_until)
-        )
+        in_time = state.status == "assigned" and (command.at < state.lock_until or _may_read(state, command.at))
         return [_ended(state, command.at, DECLINED if in_time else "abandoned", rules)]
     if isinstance(command.body, AbandonJob):
         return [_ended(state, command.at, "unprovable" if blames_job(command.body.reason) else "abandoned", rules)]
     if state.status == "running":
         return rejected(command, "already_started")
     return [JobStarted(job_id=state.job_id, attempt=state.attempt, worker=state.worker)]
+
+
+def _may_read(state: Job, now: int) -> bool:
+    """Whether the worker of a sealed offer without a lock time still waits for its price, or makes up its mind about it.
+
+    Whoever could decline for nothing at the end of its time could hold a job for an hour at no cost.
+    """
+    if not state.price or state.lock_until:
+        return False
+    return state.shared != state.attempt or now < state.shared_at + READING_MS
 
 
 def _cancel(state: Job, local: Local, command: Command) -> list[EventBody]:

@@ -13,6 +13,7 @@ from bitsage.processors.hidden import (
     price_context,
     shares,
 )
+from bitsage.processors.jobs import READING_MS
 from bitsage.processors.model import NETWORK, TREASURY, account_subject
 from bitsage.schemas.commands import (
     AdmitJob,
@@ -396,6 +397,19 @@ def test_a_sealed_price_is_declined_without_penalty_until_the_work_begins() -> N
     scene = job().when(DeclineJob(attempt=1, reason="price"), by=WORKER)
     state = scene.states.state("jobs")
     assert (state.blamed, state.reluctant, state.declined) == ((WORKER,), (), 1)
+
+
+def test_a_sealed_job_cannot_be_held_and_then_declined_for_nothing() -> None:
+    for told, late, reason in (
+        # Who was never told may wait for the price.
+        (False, HOUR - 1, "declined"),
+        (True, 5_000 + READING_MS - 1, "declined"),
+        (True, 5_000 + READING_MS, "abandoned"),
+        (True, HOUR - 1, "abandoned"),
+    ):
+        scene = job().when(sharing(), at=NOW + 5_000) if told else job()
+        scene.when(DeclineJob(attempt=1, reason="price"), by=WORKER, at=NOW + late)
+        assert [getattr(event, "reason", "") for event in scene.events] == [reason]
 
 
 def test_a_lock_time_ends_the_free_choice_of_a_sealed_offer_too() -> None:
