@@ -10,6 +10,7 @@ from bitsage.schemas.events import EVENT_TOPIC, DisputeVoteCast, ProofGenerated,
 from bitsage.schemas.types import EventBody, EventEnvelope, Rejection
 from bitsage.streams.topics import topic_name
 
+from .audit_places import elsewhere
 from .network import Network
 
 #: command -> what may be the first event of its answer, refusals aside.
@@ -96,6 +97,8 @@ def overreach(topic: str, index: int, envelope: EventEnvelope, body: EventBody, 
     rule = COMMANDS.get(envelope.command)
     if rule is None or topic_name(rule.topic) != topic:
         return f"{envelope.command} is not answered there"
+    if (misplaced := elsewhere(envelope.subject, body)) is not None:
+        return misplaced
     if isinstance(body, Rejection):
         if isinstance(body, VoteRejected) and body.validator != envelope.actor:
             return "VoteRejected names somebody else than the signer"

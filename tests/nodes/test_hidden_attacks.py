@@ -6,24 +6,26 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from forgery import records
-from testnetwork import TestNetwork, running, spec
+from forgery import expire, records, verdict_of
+from testnetwork import TestNetwork, running, spec, wait
 
+from bitsage.nodes import handler
 from bitsage.nodes.audit import Verdict
 from bitsage.nodes.audit_hidden_supply import HiddenSupply
 from bitsage.nodes.audit_privacy import PrivacyAudit
 from bitsage.nodes.checks import ProductChecks
 from bitsage.nodes.errors import PurseError
+from bitsage.nodes.execution import FollowUp
 from bitsage.nodes.network import Network
 from bitsage.nodes.purse import Purse
 from bitsage.privacy import UNIT, deposited, make_transfer, payment_public_key, verify_transfer
 from bitsage.privacy.curve import ORDER
-from bitsage.processors import treasury
+from bitsage.processors import payments, treasury
 from bitsage.processors.hidden import ESCROW, handle
 from bitsage.processors.model import TREASURY, Command, Rules
 from bitsage.processors.treasury_state import Treasury, evolve
-from bitsage.schemas.commands import CollectFees
-from bitsage.schemas.events import FeesDistributed
+from bitsage.schemas.commands import CollectFees, OwePayment
+from bitsage.schemas.events import FeesDistributed, PaymentDue
 from bitsage.schemas.parameters import SAGE, Parameters
 from bitsage.streams.codec import decode_command
 from bitsage.streams.memory_log import InMemoryLog
@@ -128,3 +130,38 @@ def _open(network: TestNetwork) -> Purse:
     purse = Purse(network.funded(20))
     purse.open()
     return purse
+
+
+@pytest.mark.parametrize("is_sealed", [True, False], ids=["sealed", "open"])
+def test_a_wage_booked_under_another_account_is_found_without_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_sealed: bool
+) -> None:
+    """A coordinator that pays its own account with an event that names the worker, and waits until commands expire."""
+    sign, owe = handler.CoordinatorHandler._sign, payments._owe
+    log = InMemoryLog()
+    with running(log, tmp_path) as network:
+        network.validator(1)
+        worker, client, thief = network.worker(10), network.funded(20), network.funded(21)
+        Purse(thief).open()
+
+        def redirected(self: Any, follow: FollowUp) -> Any:
+            if isinstance(follow.body, OwePayment):
+                follow = dataclasses.replace(follow, subject=thief.subject)
+            return sign(self, follow)
+
+        def disguised(*given: Any) -> list[Any]:
+            return [
+                dataclasses.replace(body, worker=worker.key.address) if isinstance(body, PaymentDue) else body
+                for body in owe(*given)
+            ]
+
+        monkeypatch.setattr(handler.CoordinatorHandler, "_sign", redirected)
+        monkeypatch.setattr(payments, "_owe", disguised)
+        job_id = network.sealed(client) if is_sealed else client.submit_job(spec())[0]
+        client.wait_job(job_id, 60)
+        booked = wait(lambda: [a for a in thief.history(("accounts",), thief.subject) if isinstance(a.body, PaymentDue)])
+        assert booked[0].body.worker == worker.key.address
+    monkeypatch.undo()
+    expire(log)
+    found = verdict_of(log, network)
+    assert "PaymentDue names another account than its own" in {f.detail for f in found.findings if f.check == "rights"}
