@@ -1,9 +1,10 @@
-"""Rules of the audit's causes: a price and a slash are as large as the network's numbers say, with or without the commands."""
+"""Rules of the audit's causes: a price, its parts and a slash are as large as the network's numbers say, with or without the commands."""
 
 from typing import TYPE_CHECKING
 
+from bitsage.processors.escrow import worker_part
 from bitsage.processors.pricing import Ramp, price_at
-from bitsage.schemas.events import JobAssigned, Slashed
+from bitsage.schemas.events import EscrowReleased, FeesDistributed, JobAssigned, Slashed
 
 from .audit_trails import JobTrail
 
@@ -31,3 +32,17 @@ def is_share(audit: "CauseAudit", trail: JobTrail, subject: str, body: Slashed) 
     pledged = trail.submitted.spec.collateral if trail.submitted is not None and body.reason in _PLEDGED else 0
     share = total * audit.network.parameters.slash_percent.get(body.reason, 0) // 100
     return body.amount == min(total, max(share, pledged))
+
+
+def is_divided(audit: "CauseAudit", body: EscrowReleased) -> bool:
+    """Whether the worker gets its percentage of the cost; of a sealed price the public parts are nothing."""
+    cost = body.worker_amount + body.protocol_amount
+    return body.worker_amount == worker_part(cost, audit.network.rules(audit.checks))
+
+
+def is_job_fee(audit: "CauseAudit", body: FeesDistributed) -> bool:
+    """Whether a job's fee is burnt, kept and set aside as the percentages say; the stakers get what rounding leaves."""
+    parameters = audit.network.parameters
+    burnt = body.amount * parameters.fee_burnt_percent // 100
+    kept = body.amount * parameters.fee_treasury_percent // 100
+    return (body.burnt, body.treasury, body.stakers) == (burnt, kept, body.amount - burnt - kept)

@@ -120,12 +120,14 @@ def _due(audit: CauseAudit, trail: JobTrail, subject: str, body: PaymentDue) -> 
 
 
 def _fees(audit: CauseAudit, trail: JobTrail, subject: str, body: FeesDistributed) -> str | None:
-    payer, parts = account_subject(body.payer), (body.burnt, body.treasury, body.stakers)
-    if sum(parts) != body.amount:
+    payer = account_subject(body.payer)
+    if body.burnt + body.treasury + body.stakers != body.amount:
         return "its parts are not the whole"
     if body.source == "job_fee":
         released = [e for owner, e in trail.of(EscrowReleased) if _paid(owner, e) == (payer, body.attempt)]
         left = [(e.protocol_amount, e.ciphertext) for e in released]
+        if not audit_amounts.is_job_fee(audit, body):
+            return "its parts are not those of the table"
     elif body.source == "dispute_lost":
         lost = ((owner, e) for owner, e in trail.of(BondForfeited) if (owner, e.attempt) == (payer, body.attempt))
         left = [(e.burnt + e.treasury, b"") for _, e in lost]
@@ -135,6 +137,8 @@ def _fees(audit: CauseAudit, trail: JobTrail, subject: str, body: FeesDistribute
             for owner, e in trail.of(Slashed)
             if (owner, e.reason, e.attempt, e.round) == (payer, body.source, body.attempt, body.round)
         ]
+    if body.source != "job_fee" and body.stakers:
+        return "the stakers have no part in it"
     if (body.amount, body.ciphertext) not in left:
         return "nothing of that amount left the payer"
     once = audit.once("income", body.source, payer, body.job_id, body.attempt, body.round)
@@ -198,6 +202,8 @@ def _released(audit: CauseAudit, trail: JobTrail, subject: str, body: EscrowRele
     agreed = [e.cost for _, e in trail.of(JobAssigned) if (e.attempt, e.worker) == (body.payment_nonce, body.worker)]
     if body.worker_amount + body.protocol_amount not in agreed:
         return "it is not what the job costs"
+    if not audit_amounts.is_divided(audit, body):
+        return "the worker's part of it is another"
     if body.refund != trail.submitted.spec.max_cost - body.worker_amount - body.protocol_amount:
         return "the client does not get back the rest"
     for _, done in trail.of(JobCompleted):

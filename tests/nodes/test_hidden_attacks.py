@@ -20,12 +20,12 @@ from bitsage.nodes.network import Network
 from bitsage.nodes.purse import Purse
 from bitsage.privacy import UNIT, deposited, make_transfer, payment_public_key, verify_transfer
 from bitsage.privacy.curve import ORDER
-from bitsage.processors import payments, treasury
+from bitsage.processors import escrow, payments, policies, treasury
 from bitsage.processors.hidden import ESCROW, handle
 from bitsage.processors.model import TREASURY, Command, Rules
 from bitsage.processors.treasury_state import Treasury, evolve
 from bitsage.schemas.commands import CollectFees, OwePayment
-from bitsage.schemas.events import FeesDistributed, PaymentDue
+from bitsage.schemas.events import EscrowReleased, FeesDistributed, PaymentDue
 from bitsage.schemas.parameters import SAGE, Parameters
 from bitsage.streams.codec import decode_command
 from bitsage.streams.memory_log import InMemoryLog
@@ -165,3 +165,32 @@ def test_a_wage_booked_under_another_account_is_found_without_its_command(
     expire(log)
     found = verdict_of(log, network)
     assert "PaymentDue names another account than its own" in {f.detail for f in found.findings if f.check == "rights"}
+
+
+def test_a_wage_or_a_fee_that_is_divided_otherwise_is_found_without_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The coordinator keeps most of a wage as a fee, and all of the fee from being burnt; the sums are right."""
+    honest = policies._POLICIES[EscrowReleased]
+
+    def greedy(*given: Any) -> Any:
+        return [
+            (to, dataclasses.replace(body, burnt=0, treasury=body.amount, stakers=0))
+            if isinstance(body, CollectFees)
+            else (to, body)
+            for to, body in honest(*given)
+        ]
+
+    log = InMemoryLog()
+    with monkeypatch.context() as patch, running(log, tmp_path) as network:
+        patch.setattr(escrow, "worker_part", lambda cost, rules: UNIT)
+        patch.setitem(policies._POLICIES, EscrowReleased, greedy)
+        network.validator(1)
+        network.worker(10)
+        client = network.funded(20)
+        client.wait_job(client.submit_job(spec())[0], 60)
+        wait(lambda: client.history(("accounts",), TREASURY))
+    expire(log)
+    found = [f.detail for f in verdict_of(log, network).findings if f.check == "cause"]
+    assert any("the worker's part of it is another" in detail for detail in found)
+    assert any("its parts are not those of the table" in detail for detail in found)
