@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 import bitsage
 from bitsage.nodes.network import Network, write_network
+from bitsage.privacy import payment_public_key
 from bitsage.streams.local_cluster import LocalCluster, local_broker
 from bitsage.streams.local_kafka import LocalKafka
 from bitsage.streams.seal import seal_key
@@ -73,6 +74,7 @@ class Stage:
             authority="0x" + authority.address.hex(),
             authority_key="0x" + authority.public_key.hex(),
             seal_key=seal_key(authority.seal_secret).hex(),
+            escrow_key=payment_public_key(authority.payment_secret).hex(),
             parameters=PARAMETERS,
         )
         write_network(self.home / "network.json", self.network)

@@ -29,6 +29,7 @@ from .audit_hidden_rules import CHECKED
 from .audit_hidden_supply import HiddenSupply
 from .audit_trails import Where
 from .checks import ProductChecks
+from .device_curve import engine_for
 from .network import Network
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class PrivacyAudit:
         facts = list(self._facts(events))
         for _, subject, body in facts:
             self._past.note(subject, body)
-        batch = Batch()
+        batch = Batch(engine_for(len(facts)))
         found, opens = self._look(facts, ProductChecks(batch), report)
         if not batch.holds():
             found, opens = self._look(facts, ProductChecks(), report)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bitsage.privacy import UNIT, payment_public_key
+from bitsage.privacy.dlog import Table
 from bitsage.processors.hidden import handle, shares
 from bitsage.processors.model import job_subject
 from bitsage.schemas.events import EscrowLocked, EscrowRefunded, PaymentDue, PaymentEncrypted
@@ -17,6 +18,7 @@ from bitsage.streams.topics import TOPICS, topic_name
 
 from .claims import units_in
 from .client import Answer, Client
+from .device_curve import table_for
 
 
 @dataclass(slots=True)
@@ -27,6 +29,7 @@ class Reader:
     secrets: Mapping[bytes, int]
     owners: dict[str, bytes] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
+    table: Table | None = None
 
     @classmethod
     def of(cls, client: Client, secrets: Sequence[int]) -> "Reader":
@@ -50,7 +53,7 @@ class Reader:
         """The units of a ciphertext whose handles are for `keys`, in their order; None when no secret is one of theirs."""
         for reader, key in enumerate(keys):
             if key in self.secrets and (part := handle(ciphertext, reader)) and len(part) == 2 * _POINT:
-                return units_in(part, self.secrets[key])
+                return units_in(part, self.secrets[key], table=self.table)
         return None
 
     def price(self, subject: str, body: EscrowLocked) -> int | None:
@@ -123,6 +126,8 @@ def amounts_for(client: Client, secret: int) -> list[dict[str, Any]]:
     """Every sealed price and transfer that the secret opens, oldest first; amounts in base units as text."""
     reader = Reader.of(client, [secret])
     factor = shares(client.network.parameters).price
+    hidden = sum(isinstance(answer.body, EscrowLocked | TransferSent) for answer in reader.answers)
+    reader.table = table_for(hidden) if hidden else None
     found = []
     for answer in reader.answers:
         body, subject = answer.body, answer.envelope.subject

@@ -224,9 +224,10 @@ def life_of(client: Client, job_id: bytes | None, *, follow: bool, timeout: floa
     places = {(topic_name(t), p): 0 for t in LIFE for p in range(TOPICS[t].partitions)}
     seen = _Seen(client, job_id)
     backlog: list[tuple[int, int, Answer]] = []
+    # The ends first: the backlog's reader then reads at least as far, and what is news is not passed over between the two.
+    ends = _ends(client, places)
     probe = client.log.reader(places, follow=False)
     try:
-        ends = probe.end_offsets()
         while (job_id is not None or not follow) and (records := probe.read(2_000, 5.0)):
             backlog += [(r.timestamp, _rank(a), a) for r in records if (a := seen.take(r)) is not None]
     finally:
@@ -236,6 +237,14 @@ def life_of(client: Client, job_id: bytes | None, *, follow: bool, timeout: floa
         raise InputError("unknown_job", "the log has no such job; check the job id")
     if follow and not seen.settled:
         yield from _news(client, ends, seen, deadline)
+
+
+def _ends(client: Client, places: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+    probe = client.log.reader(places, follow=False)
+    try:
+        return probe.end_offsets()
+    finally:
+        probe.close()
 
 
 def _rank(answer: Answer) -> int:

@@ -19,7 +19,7 @@ from tests.nodes.test_audit_benchmarks import SPEC, Story, never
 
 CLIENT, JOB = b"\x0c" * 32, b"\x77" * 16
 SUBJECT = account_subject(CLIENT)
-NETWORK = Network(chain_id="t", authority="", authority_key="", seal_key="", parameters=Parameters())
+NETWORK = Network(chain_id="t", authority="", authority_key="", seal_key="", escrow_key="", parameters=Parameters())
 REFUNDED = e.EscrowRefunded(job_id=JOB, amount=5, reason="job_exists")
 LOCKED = e.EscrowLocked(job_id=JOB, amount=5)
 

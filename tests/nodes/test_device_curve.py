@@ -4,7 +4,9 @@ from functools import partial
 
 import pytest
 
-from bitsage.nodes.device_curve import DeviceLog, device_sum
+from bitsage.nodes import device_curve
+from bitsage.nodes.device_curve import WORTH_IT, DeviceLog, device_sum, engine_for, table_for
+from bitsage.opencl import DeviceLost
 from bitsage.opencl.device import choose, discover, open_device
 from bitsage.privacy import Batch, decrypt_balance, deposited, make_withdrawal, payment_public_key, verify_withdrawal
 from bitsage.privacy.curve import G
@@ -60,3 +62,33 @@ def test_a_device_that_answers_nonsense_proves_nothing(broken):
     proof, statement = withdrawal(1)
     assert verify_withdrawal(proof, **statement, batch=batch)
     assert not batch.holds()
+
+
+def lost(*_):
+    raise DeviceLost("gone")
+
+
+def test_many_proofs_and_amounts_go_to_the_device_and_few_do_not(info, monkeypatch):
+    monkeypatch.setattr(device_curve, "shared_table", lambda: DiscreteLog.build(12))
+    assert engine_for(WORTH_IT - 1) is None
+    assert engine_for(WORTH_IT) is not None
+    assert isinstance(table_for(WORTH_IT - 1), DiscreteLog)
+    assert isinstance(table_for(WORTH_IT), DeviceLog)
+    monkeypatch.setenv("SAGE_DEVICE", "numpy")
+    assert engine_for(WORTH_IT) is None
+    assert isinstance(table_for(WORTH_IT), DiscreteLog)
+
+
+def test_the_host_goes_on_where_the_device_fails(table, monkeypatch):
+    monkeypatch.setattr(device_curve, "device_sum", lost)
+    batch = Batch(engine_for(WORTH_IT))
+    proof, statement = withdrawal(1)
+    assert verify_withdrawal(proof, **statement, batch=batch)
+    assert batch.holds()
+    assert verify_withdrawal(proof, **(statement | {"units": 2}), batch=batch)
+    assert not batch.holds()
+    monkeypatch.setattr(type(table.giant), "candidates", lost)
+    assert decrypt_balance(deposited(b"", 4097), SECRET, table=table) == 4097
+    monkeypatch.setattr(DeviceLog, "of", lost)
+    monkeypatch.setattr(device_curve, "shared_table", lambda: table.host)
+    assert table_for(WORTH_IT) is table.host
