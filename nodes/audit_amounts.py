@@ -1,4 +1,4 @@
-"""Rules of the audit's causes: a price, its parts and a slash are as large as the network's numbers say, with or without the commands."""
+"""Rules of the audit's causes: prices, shares and slashes are as large as the numbers say, with or without the commands."""
 
 from typing import TYPE_CHECKING
 

@@ -12,6 +12,7 @@ from bitsage.schemas import events, hidden_events
 from bitsage.schemas.events import EVENT_TOPIC
 from bitsage.schemas.types import Rejection
 
+
 def _class(name: str) -> Any:
     return getattr(events, name, None) or getattr(hidden_events, name)
 

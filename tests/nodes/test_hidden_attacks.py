@@ -159,7 +159,9 @@ def test_a_wage_booked_under_another_account_is_found_without_its_command(
         monkeypatch.setattr(payments, "_owe", disguised)
         job_id = network.sealed(client) if is_sealed else client.submit_job(spec())[0]
         client.wait_job(job_id, 60)
-        booked = wait(lambda: [a for a in thief.history(("accounts",), thief.subject) if isinstance(a.body, PaymentDue)])
+        booked = wait(
+            lambda: [a for a in thief.history(("accounts",), thief.subject) if isinstance(a.body, PaymentDue)]
+        )
         assert booked[0].body.worker == worker.key.address
     monkeypatch.undo()
     expire(log)
