@@ -43,15 +43,16 @@ def hidden_commands(network: Network, key: Key, signer: CommandSigner) -> list[P
         available_units=rest,
         context=withdrawal_context(rules, key.address, 2),
     )
-    job = SubmitJob(spec=spec(cost=0), sequence=1, transfer=offer)
-    first, again = signer.sign(own, job), signer.sign(own, job)
-    out = Withdraw(amount=rest // 2 * UNIT, sequence=2, proof=proof)
     opening = OpenPrivateAccount(payment_key=public, key_proof=make_key_proof(secret, key.address))
+    job = SubmitJob(spec=spec(cost=0), sequence=1, transfer=offer)
+    out = Withdraw(amount=rest // 2 * UNIT, sequence=2, proof=proof)
+    # Signed in the order in which they are sent: nonces rise.
+    before = [signer.sign(own, opening), signer.sign(own, Deposit(amount=100 * SAGE))]
+    first = signer.sign(own, job)
     return [
-        signer.sign(own, opening),
-        signer.sign(own, Deposit(amount=100 * SAGE)),
+        *before,
         first,
-        again,
+        signer.sign(own, job),
         signer.sign(job_subject(job_id(key.address, first.envelope.id)), CancelJob()),
         signer.sign(own, out),
         signer.sign(own, out),
