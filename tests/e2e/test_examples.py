@@ -124,5 +124,7 @@ def test_the_demo_plays_every_job_type_on_the_best_device(words: str, environmen
     assert process.returncode == 0, out[-4000:] + err
     assert ", 0 contradictions" in out
     best = choose()
-    # The cheat's proof too: a proof that is slashed is made like any other.
-    assert re.findall("backend=(.+) run_ms", out) == ["numpy" if best is None else best.label] * 4
+    # The cheat's proof too: a proof that is slashed is made like any other. A vote that expires on a busy machine adds one.
+    backends = re.findall("backend=(.+) run_ms", out)
+    assert len(backends) >= 4
+    assert set(backends) == {"numpy" if best is None else best.label}
