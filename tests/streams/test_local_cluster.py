@@ -84,6 +84,8 @@ def test_ports_that_somebody_takes_are_chosen_anew(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.kafka
+# It has not been seen to end on two busy cores: three brokers stall each other there. Run it where there are more.
+@pytest.mark.skipif(os.environ.get("SAGE_TEST_CLUSTER") != "1", reason="SAGE_TEST_CLUSTER=1 runs three brokers at once")
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_three_brokers_survive_the_death_of_a_leader_in_the_middle_of_work(tmp_path: Path) -> None:
