@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
+from bitsage.processors.bounds import unfit
 from bitsage.schemas.parameters import Parameters
 
 from .amounts import to_base_units
@@ -57,7 +58,6 @@ MEANINGS: dict[str, str] = {
 }
 _AMOUNTS = frozenset({"minimum_stake", "faucet_sage", "faucet_gas", "dispute_minimum_stake", "dispute_bond"})
 _SIGNED = frozenset({"reputation_change"})
-_PERCENT_SUMS = (("slash_reporter_percent", "slash_burnt_percent"), ("fee_burnt_percent", "fee_treasury_percent"))
 
 
 def _number(name: str, value: Any) -> int:
@@ -98,10 +98,9 @@ class _Base(BaseModel):
         return result
 
     @model_validator(mode="after")
-    def _shares(self) -> "_Base":
-        for first, second in _PERCENT_SUMS:
-            if getattr(self, first) + getattr(self, second) > 100:
-                raise ValueError(f"{first} and {second} are more than 100 percent together")
+    def _together(self) -> "_Base":
+        if (reason := unfit(self.parameters())) is not None:
+            raise ValueError(reason)
         return self
 
     def parameters(self) -> Parameters:
