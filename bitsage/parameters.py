@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
-from bitsage.processors.bounds import unfit
 from bitsage.schemas.parameters import Parameters
 
 from .amounts import to_base_units
@@ -99,8 +98,12 @@ class _Base(BaseModel):
 
     @model_validator(mode="after")
     def _together(self) -> "_Base":
-        if (reason := unfit(self.parameters())) is not None:
-            raise ValueError(reason)
+        # The defaults fit, and most commands need nothing of the deciders' room.
+        if self.model_fields_set:
+            from bitsage.processors.bounds import unfit
+
+            if (reason := unfit(self.parameters())) is not None:
+                raise ValueError(reason)
         return self
 
     def parameters(self) -> Parameters:
