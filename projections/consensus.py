@@ -15,7 +15,7 @@ from bitsage.schemas.events import (
 from bitsage.schemas.types import EventEnvelope
 
 from .records import address
-from .schema import Change, Column, Fold, Key, Kind, Merge, Model, Read, Table, Value, add, put
+from .schema import Change, Column, Fold, Key, Kind, Merge, Model, Read, Row, Table, Value, add, put
 
 fold = Fold()
 
@@ -114,7 +114,7 @@ def _addresses(raw: Iterable[bytes]) -> str:
     return json.dumps([address(one) for one in raw], separators=(",", ":"))
 
 
-def _opening(envelope: EventEnvelope, body: TallyOpened | DisputeOpened) -> dict[str, Value]:
+def _opening(envelope: EventEnvelope, body: TallyOpened | DisputeOpened) -> Row:
     return {
         "worker": address(body.worker),
         "epoch": body.epoch,
@@ -125,7 +125,7 @@ def _opening(envelope: EventEnvelope, body: TallyOpened | DisputeOpened) -> dict
     }
 
 
-def _outcome(body: ConsensusReached | DisputeResolved) -> dict[str, Value]:
+def _outcome(body: ConsensusReached | DisputeResolved) -> Row:
     return {
         "worker": address(body.worker),
         "threshold": body.threshold,
@@ -139,7 +139,7 @@ def _count(table: str, key: Key, body: VoteCast | DisputeVoteCast) -> Change:
     return add(table, key, **{"votes_valid" if body.valid else "votes_invalid": 1})
 
 
-def _vote(envelope: EventEnvelope, body: VoteCast | DisputeVoteCast) -> dict[str, Value]:
+def _vote(envelope: EventEnvelope, body: VoteCast | DisputeVoteCast) -> Row:
     return {
         "attempt": body.attempt,
         "validator": address(body.validator),
@@ -175,7 +175,7 @@ def _refused(envelope: EventEnvelope, body: VoteRejected, read: Read) -> Iterato
 
 @fold.on(ConsensusReached)
 def _decided(envelope: EventEnvelope, body: ConsensusReached, read: Read) -> Iterator[Change]:
-    found = {"output_hash": body.output_hash.hex(), "decided_at": envelope.at}
+    found: Row = {"output_hash": body.output_hash.hex(), "decided_at": envelope.at}
     yield put("tallies", _tally(envelope, body), **found, **_outcome(body))
 
 
@@ -188,21 +188,21 @@ def _dispute(envelope: EventEnvelope, body: DisputeOpened | DisputeVoteCast | Di
 
 @fold.on(DisputeOpened)
 def _disputed(envelope: EventEnvelope, body: DisputeOpened, read: Read) -> Iterator[Change]:
-    parties = {"disputer": address(body.disputer), "decision": body.decision, "proof_hash": body.proof_hash.hex()}
+    parties: Row = {"disputer": address(body.disputer), "decision": body.decision, "proof_hash": body.proof_hash.hex()}
     yield put("disputes", _dispute(envelope, body), **parties, **_opening(envelope, body))
 
 
 @fold.on(DisputeVoteCast)
 def _judged(envelope: EventEnvelope, body: DisputeVoteCast, read: Read) -> Iterator[Change]:
     yield _count("disputes", _dispute(envelope, body), body)
-    about = {"round": body.round, "proof_hash": body.proof_hash.hex()}
+    about: Row = {"round": body.round, "proof_hash": body.proof_hash.hex()}
     yield put("dispute_votes", (envelope.subject, envelope.sequence), **about, **_vote(envelope, body))
 
 
 @fold.on(DisputeResolved)
 def _resolved(envelope: EventEnvelope, body: DisputeResolved, read: Read) -> Iterator[Change]:
-    about = {"disputer": address(body.disputer), "proof_hash": body.proof_hash.hex()}
-    found = {"verdict": body.verdict, "resolved_at": envelope.at}
+    about: Row = {"disputer": address(body.disputer), "proof_hash": body.proof_hash.hex()}
+    found: Row = {"verdict": body.verdict, "resolved_at": envelope.at}
     yield put("disputes", _dispute(envelope, body), **about, **found, **_outcome(body))
 
 
