@@ -57,7 +57,6 @@ MEANINGS: dict[str, str] = {
 }
 _AMOUNTS = frozenset({"minimum_stake", "faucet_sage", "faucet_gas", "dispute_minimum_stake", "dispute_bond"})
 _SIGNED = frozenset({"reputation_change"})
-_PERCENT_SUMS = (("slash_reporter_percent", "slash_burnt_percent"), ("fee_burnt_percent", "fee_treasury_percent"))
 
 
 def _number(name: str, value: Any) -> int:
@@ -98,10 +97,13 @@ class _Base(BaseModel):
         return result
 
     @model_validator(mode="after")
-    def _shares(self) -> "_Base":
-        for first, second in _PERCENT_SUMS:
-            if getattr(self, first) + getattr(self, second) > 100:
-                raise ValueError(f"{first} and {second} are more than 100 percent together")
+    def _together(self) -> "_Base":
+        # The defaults fit, and most commands need nothing of the deciders' room.
+        if self.model_fields_set:
+            from bitsage.processors.bounds import unfit
+
+            if (reason := unfit(self.parameters())) is not None:
+                raise ValueError(reason)
         return self
 
     def parameters(self) -> Parameters:

@@ -1,10 +1,22 @@
-"""Rules of the audit's causes: prices, shares and slashes are as large as the numbers say, with or without the commands."""
+"""Rules of the audit's causes: prices, shares and slashes are as large as the numbers say, with or without the commands,
+and what is taken from an account goes to whom the decision names."""
 
 from typing import TYPE_CHECKING
 
 from bitsage.processors.escrow import worker_part
+from bitsage.processors.model import account_subject
+from bitsage.processors.penalty import divided
 from bitsage.processors.pricing import Ramp, price_at
-from bitsage.schemas.events import EscrowReleased, FeesDistributed, JobAssigned, Slashed
+from bitsage.schemas.events import (
+    BondForfeited,
+    ConsensusReached,
+    DisputeResolved,
+    EscrowReleased,
+    FeesDistributed,
+    JobAssigned,
+    Slashed,
+    VerdictEnforced,
+)
 
 from .audit_trails import JobTrail
 
@@ -32,6 +44,32 @@ def is_share(audit: "CauseAudit", trail: JobTrail, subject: str, body: Slashed) 
     pledged = trail.submitted.spec.collateral if trail.submitted is not None and body.reason in _PLEDGED else 0
     share = total * audit.network.parameters.slash_percent.get(body.reason, 0) // 100
     return body.amount == min(total, max(share, pledged))
+
+
+def is_parted(audit: "CauseAudit", trail: JobTrail, subject: str, body: Slashed | BondForfeited) -> bool:
+    """Whether reporter, treasury and fire got their percentages, and the reporter is the one that the decision names."""
+    found = (body.reporter, body.reporter_amount, body.burnt, body.treasury)
+    named = _reporters(trail, subject, body)
+    return any(divided(body.amount, reporter, subject, audit.network.parameters) == found for reporter in named)
+
+
+def _reporters(trail: JobTrail, subject: str, body: Slashed | BondForfeited) -> set[bytes | None]:
+    """Who may be the reporter, by the events that the commands for a slash or a lost bond are made from; None: nobody."""
+    verdicts = [e for _, e in trail.of(DisputeResolved) if e.attempt == body.attempt]
+    match body:
+        case BondForfeited():
+            lost = (e for e in verdicts if (e.outcome, account_subject(e.disputer)) == ("upheld", subject))
+            return {e.reporter for e in lost}
+        case Slashed(reason="invalid_proof", round=0):
+            decisions = (e for _, e in trail.of(ConsensusReached) if e.attempt == body.attempt)
+            return {e.reporter for e in decisions if e.outcome == "rejected"}
+        case Slashed(reason="invalid_proof", round=round_):
+            return {e.disputer for e in verdicts if e.round == round_}
+        case Slashed(reason="contrary_vote", round=0):
+            parts = (e for _, e in trail.of(VerdictEnforced) if e.attempt == body.attempt)
+            # Who is in neither list was not slashed for its vote; who was wrong had voted for the decision of that time.
+            return {e.beneficiary for e in parts if subject in map(account_subject, e.wrong)} or {None}
+    return {None}
 
 
 def is_divided(audit: "CauseAudit", body: EscrowReleased) -> bool:

@@ -125,22 +125,19 @@ def _fees(audit: CauseAudit, trail: JobTrail, subject: str, body: FeesDistribute
         return "its parts are not the whole"
     if body.source == "job_fee":
         released = [e for owner, e in trail.of(EscrowReleased) if _paid(owner, e) == (payer, body.attempt)]
-        left = [(e.protocol_amount, e.ciphertext) for e in released]
+        left = (body.amount, body.ciphertext) in [(e.protocol_amount, e.ciphertext) for e in released]
         if not audit_amounts.is_job_fee(audit, body):
             return "its parts are not those of the table"
-    elif body.source == "dispute_lost":
-        lost = ((owner, e) for owner, e in trail.of(BondForfeited) if (owner, e.attempt) == (payer, body.attempt))
-        left = [(e.burnt + e.treasury, b"") for _, e in lost]
     else:
-        left = [
-            (e.burnt + e.treasury, b"")
-            for owner, e in trail.of(Slashed)
-            if (owner, e.reason, e.attempt, e.round) == (payer, body.source, body.attempt, body.round)
+        taken: list[Slashed | BondForfeited] = [
+            e for owner, e in trail.of(Slashed) if (owner, e.reason, e.round) == (payer, body.source, body.round)
         ]
-    if body.source != "job_fee" and body.stakers:
-        return "the stakers have no part in it"
-    if (body.amount, body.ciphertext) not in left:
-        return "nothing of that amount left the payer"
+        if body.source == "dispute_lost":
+            taken = [e for owner, e in trail.of(BondForfeited) if owner == payer]
+        parts = [(e.attempt, e.burnt, e.treasury, 0, b"") for e in taken]
+        left = (body.attempt, body.burnt, body.treasury, body.stakers, body.ciphertext) in parts
+    if not left:
+        return "no such parts left the payer"
     once = audit.once("income", body.source, payer, body.job_id, body.attempt, body.round)
     return None if once else "it arrives twice"
 
@@ -226,8 +223,8 @@ def _refunded(audit: CauseAudit, trail: JobTrail, subject: str, body: EscrowRefu
 
 
 def _slashed(audit: CauseAudit, trail: JobTrail, subject: str, body: Slashed) -> str | None:
-    if body.reporter_amount + body.burnt + body.treasury != body.amount:
-        return "its parts are not the whole"
+    if not audit_amounts.is_parted(audit, trail, subject, body):
+        return "its parts are not those of the table, or its reporter is another"
     reasons = {e.reason for e in _ends(trail, body.attempt) if e.worker and account_subject(e.worker) == subject}
     found = {
         "contrary_vote": voted_contrary(trail, subject, body),

@@ -19,6 +19,7 @@ from bitsage.schemas.events import (
 )
 from bitsage.schemas.parameters import threshold
 
+from . import audit_amounts
 from .audit_trails import JobTrail
 
 if TYPE_CHECKING:
@@ -73,9 +74,10 @@ def _returned(audit: "CauseAudit", trail: JobTrail, subject: str, body: BondRetu
 def _forfeited(audit: "CauseAudit", trail: JobTrail, subject: str, body: BondForfeited) -> str | None:
     if (wrong := _settled(audit, trail, subject, body)) is not None:
         return wrong
-    if body.reporter_amount + body.burnt + body.treasury != body.amount:
-        return "its parts are not the whole"
-    return None if _verdict(trail, subject, body.attempt, "upheld") else "the dispute was not lost"
+    if not _verdict(trail, subject, body.attempt, "upheld"):
+        return "the dispute was not lost"
+    fair = audit_amounts.is_parted(audit, trail, subject, body)
+    return None if fair else "its parts are not those of the table, or its reporter is another"
 
 
 def _settled(audit: "CauseAudit", trail: JobTrail, subject: str, body: BondReturned | BondForfeited) -> str | None:

@@ -74,7 +74,7 @@ class ProofAudit:
             for place, vote in trail.dispute_votes
             if (vote.attempt, vote.round, vote.proof_hash) == (verdict.attempt, verdict.round, verdict.proof_hash)
         ]
-        self._count(where, verdict.verdict, opened, cast, valid)
+        self._count(where, verdict, opened, cast, valid)
         if verdict.verdict != "expired" and (verdict.verdict == "approved") != valid:
             self.verdict.fail("proof", where, f"a dispute found it {verdict.verdict}, against the verifier")
 
@@ -83,11 +83,17 @@ class ProofAudit:
     ) -> None:
         named = (decision.attempt, decision.proof_hash)
         cast = [(place, vote) for place, vote in trail.votes if (vote.attempt, vote.proof_hash) == named]
-        self._count(where, decision.outcome, tally, cast, valid)
+        self._count(where, decision, tally, cast, valid)
 
     def _count(
-        self, where: Where, outcome: str, tally: TallyOpened | DisputeOpened, cast: Iterable[_Cast], valid: bool
+        self,
+        where: Where,
+        decision: ConsensusReached | DisputeResolved,
+        tally: TallyOpened | DisputeOpened,
+        cast: Iterable[_Cast],
+        valid: bool,
     ) -> None:
+        outcome = _outcome(decision)
         counted: dict[bytes, bool] = {}
         for place, vote in cast:
             if place[2] > where[2]:
@@ -103,8 +109,27 @@ class ProofAudit:
                 )
         yes, no = sum(counted.values()), sum(not v for v in counted.values())
         needed = threshold(len(tally.validators))
+        if (wrong := _misnamed(decision, counted)) is not None:
+            self.verdict.fail("tally", where, wrong)
         reached = {"approved": yes >= needed, "rejected": no >= needed, "expired": yes < needed and no < needed}
         if tally.threshold != needed or not reached.get(outcome, False):
             self.verdict.fail("tally", where, f"{outcome} with {yes} valid and {no} invalid of {needed} needed")
         else:
             self.verdict.count("tallies")
+
+
+def _outcome(decision: ConsensusReached | DisputeResolved) -> str:
+    return decision.outcome if isinstance(decision, ConsensusReached) else decision.verdict
+
+
+def _misnamed(decision: ConsensusReached | DisputeResolved, counted: dict[bytes, bool]) -> str | None:
+    """Whom a decision names follows from the votes: `counted` holds them in their order."""
+    outcome = _outcome(decision)
+    yes = outcome == "approved"
+    contrary = [] if outcome == "expired" else sorted(v for v, said in counted.items() if said != yes)
+    if decision.contrary != contrary:
+        return "it names others than those that voted against it"
+    # An approval of a proof has no reporter; an approval by a dispute has one, whose part comes from the bond or a slash.
+    named = outcome == "rejected" or (outcome == "approved" and isinstance(decision, DisputeResolved))
+    first = next((v for v, said in counted.items() if said == yes), None) if named else None
+    return None if decision.reporter == first else "its reporter is not the first that voted so"

@@ -8,18 +8,25 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from .bridge_protocol import timed
+
 logger = structlog.get_logger(__name__)
+_HEAD_MAX = 16 * 1024
 
 
 @dataclass(slots=True)
 class BridgeServer:
-    """`bind` takes the port, `run` serves on it; `port` 0 takes a free one and holds it afterwards."""
+    """`bind` takes the port, `run` serves on it; `port` 0 takes a free one and holds it afterwards.
+
+    `head_timeout_s`: time for the head of a request, from the connection or the last answer on.
+    """
 
     app: FastAPI
     host: str = "127.0.0.1"
     port: int = 9440
     connections: int = 128
     drain_s: int = 75
+    head_timeout_s: float = 10.0
     stop: threading.Event = field(default_factory=threading.Event)
     _socket: socket.socket | None = None
 
@@ -54,7 +61,8 @@ class BridgeServer:
             limit_concurrency=self.connections,
             timeout_keep_alive=5,
             timeout_graceful_shutdown=self.drain_s,
-            http="h11",
+            http=timed(self.head_timeout_s),
+            h11_max_incomplete_event_size=_HEAD_MAX,
             ws="none",
         )
         server = uvicorn.Server(config)

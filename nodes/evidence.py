@@ -23,6 +23,7 @@ from bitsage.streams.seal import HEADER
 from bitsage.streams.topics import TOPICS, partition_for, topic_name
 from bitsage.wallet import address_matches, verify_command
 
+from .evidence_parts import misdivided
 from .evidence_rules import RULES, needs
 from .network import Network
 from .sealed import Link, sealed_event
@@ -112,7 +113,8 @@ def check(case: Case, network: Network) -> list[str]:
     rule = RULES.get(case.reason)
     if rule is None:
         return [*wrong, f"there is no rule for {case.reason}"]
-    return wrong + rule(case.accused, slashes[0], events, network)
+    wrong += rule(case.accused, slashes[0], events, network)
+    return wrong + misdivided(case.accused, slashes[0], events, network)
 
 
 def _is_of(case: Case, body: Slashed) -> bool:

@@ -27,7 +27,9 @@ from .sealed import Link, pass_over, sealed_event
 from .sqlite_file import open_or_remake
 
 _BATCH = 500
-_REMEMBERED = 20_000
+#: Finished groups that are remembered. Topics are read side by side, so an event may come after its group's end; it does not
+#: come after the ends of so many others.
+REMEMBERED = 20_000
 #: Seconds between two looks at the log after which a follower counts as having been away.
 _STALL_S = 5.0
 #: A file of another layout is filled anew.
@@ -134,7 +136,7 @@ class Follower:
         if keep is Keep.DONE:
             self._db.execute("delete from retained where grp = ?", (group,))
             self._done[group] = None
-            if len(self._done) > _REMEMBERED:
+            if len(self._done) > REMEMBERED:
                 self._done.popitem(last=False)
         # Topics are read side by side: an event may come after its group's end.
         elif keep is Keep.RETAIN and group not in self._done:

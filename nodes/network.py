@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from bitsage.privacy.curve import decode_point
+from bitsage.processors.bounds import unfit
 from bitsage.processors.model import Checks, Rules
 from bitsage.schemas.parameters import Parameters
 from bitsage.streams.seal import SealCheck
@@ -57,7 +58,7 @@ def read_network(path: Path) -> Network:
     """The network file that the coordinator wrote.
 
     Raises:
-        NotConfigured: the file is missing or malformed.
+        NotConfigured: the file is missing or malformed, or its numbers are none that a network can live with.
     """
     try:
         network = _ADAPTER.validate_json(path.read_bytes())
@@ -68,6 +69,8 @@ def read_network(path: Path) -> Network:
     for name, key in {"escrow_key": network.escrow_key, "auditor_key": network.auditor_key}.items():
         if not is_payment_key(key) and (key or name == "escrow_key"):
             raise NotConfigured(f"{path.name}: its {name} is no payment key")
+    if (reason := unfit(network.parameters)) is not None:
+        raise NotConfigured(f"{path.name}: {reason}")
     return network
 
 

@@ -1,5 +1,6 @@
 """The jobs that are not over, as events tell them: what workers, validators and the timer look at."""
 
+from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from bitsage.schemas.types import EventBody, EventEnvelope
 from bitsage.streams.log import Record
 
 from .client import Client
-from .follower import Fold, Follower, Keep
+from .follower import REMEMBERED, Fold, Follower, Keep
 
 TOPICS_FOLLOWED = ("jobs", "proofs", "votes")
 
@@ -79,7 +80,8 @@ class OpenJobs:
 
     def __init__(self) -> None:
         self.jobs: dict[bytes, OpenJob] = {}
-        self._over: set[bytes] = set()
+        #: Jobs that are over, the last ones to end last: as many as the follower remembers, for the same reason.
+        self._over: OrderedDict[bytes, None] = OrderedDict()
         #: Rises with every event, so that whoever looks for work need not look when nothing has happened.
         self.version = 0
 
@@ -92,7 +94,9 @@ class OpenJobs:
         group = job_id.hex()
         if isinstance(body, JobCompleted | JobFailed | JobCancelled):
             self.jobs.pop(job_id, None)
-            self._over.add(job_id)
+            self._over[job_id] = None
+            if len(self._over) > REMEMBERED:
+                self._over.popitem(last=False)
             return group, Keep.DONE
         # What is no part of an attempt's life must not bring a job back that this node never knew, or has forgotten.
         raised = isinstance(body, PriceRaised) and job_id in self.jobs

@@ -1,13 +1,16 @@
 """Asking validators over HTTP whether a proof is valid: retries, a circuit breaker each, and the next one in order.
 
 An answer counts only with a signature of this network over this very statement. What the request itself is at fault for
-(400, 413, 415) is no reason to ask elsewhere; everything else is.
+(400, 413, 415) is no reason to ask elsewhere; everything else is. All of it ends at one deadline, of which each validator
+that may still be asked has an equal part: one that holds the line leaves time for the next.
 """
 
+import asyncio
+import ssl
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pybreaker
@@ -16,7 +19,6 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception_type,
-    stop_after_attempt,
     wait_exponential,
     wait_random,
 )
@@ -25,6 +27,7 @@ from .errors import NodeError, StatementRefused, ValidatorsUnreachable
 from .verdicts import IDEMPOTENCY_KEY, STATEMENT_BYTES, Statement, Verdict, digest, read_verdict
 
 logger = structlog.get_logger(__name__)
+T = TypeVar("T")
 _ANSWER_MAX = 64 * 1024
 _RETRY_AFTER_MAX_S = 5.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 2.0
@@ -47,24 +50,27 @@ class _Transient(_Elsewhere):
 
 @dataclass(slots=True)
 class ValidatorClient:
-    """Asks the validators at `urls` in order. One object keeps the breakers; calls may come from several threads
-    (those to one validator go one after another).
+    """Asks the validators at `urls` in order. One object keeps the breakers; calls may come from several threads that run
+    no event loop (those to one validator go one after another).
 
-    `validators`: addresses (0x...) whose word counts; empty: anybody's that is signed. `attempts` per validator;
-    `failures` after which a validator is left out for `pause_s`, then tried once.
+    `validators`: addresses (0x...) whose word counts; empty: anybody's that is signed. `deadline_s` for all requests and
+    waits of one `validate`, `timeout_s` for one request, `attempts` per validator; `failures` after which a validator is left
+    out for `pause_s`, then tried once.
     """
 
     urls: Sequence[str]
     chain_id: str
     validators: Collection[str] = ()
+    deadline_s: float = 180.0
     timeout_s: float = 90.0
     connect_s: float = 5.0
     attempts: int = 3
     failures: int = 3
     pause_s: float = 30.0
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
     breakers: dict[str, pybreaker.CircuitBreaker] = field(init=False)
-    _http: httpx.Client = field(init=False)
+    _tls: ssl.SSLContext = field(init=False, default_factory=httpx.create_ssl_context)
 
     def __post_init__(self) -> None:
         def breaker(url: str) -> pybreaker.CircuitBreaker:
@@ -73,12 +79,6 @@ class ValidatorClient:
             )
 
         self.breakers = {url: breaker(url) for url in self.urls}
-        timeout = httpx.Timeout(self.timeout_s, connect=self.connect_s)
-        self._http = httpx.Client(timeout=timeout, follow_redirects=False)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
     def validate(self, statement: Statement, proof: bytes) -> tuple[Verdict, str]:
         """The first usable verdict, and the URL that gave it.
@@ -88,9 +88,15 @@ class ValidatorClient:
             ValidatorsUnreachable: no validator gave a usable answer.
         """
         why = []
-        for url in self.urls:
+        end = self.clock() + self.deadline_s
+        for n, url in enumerate(self.urls):
+            now = self.clock()
+            if now >= end:
+                why.append(f"{url}: not asked, the time of {self.deadline_s:g} s was over")
+                continue
+            until = now + (end - now) / (len(self.urls) - n)
             try:
-                return self.breakers[url].call(self._ask, url, statement, proof), url
+                return self.breakers[url].call(self._ask, url, statement, proof, until), url
             except StatementRefused:
                 raise
             except pybreaker.CircuitBreakerError:
@@ -100,24 +106,27 @@ class ValidatorClient:
                 logger.warning("validator_failed", url=url, reason=str(error))
         raise ValidatorsUnreachable("no validator answered: " + "; ".join(why))
 
-    def _ask(self, url: str, statement: Statement, proof: bytes) -> Verdict:
+    def _ask(self, url: str, statement: Statement, proof: bytes, until: float) -> Verdict:
         backoff = wait_exponential(multiplier=_FIRST_WAIT_S, max=_LONGEST_WAIT_S) + wait_random(0, _FIRST_WAIT_S)
 
         def wait(state: RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome is not None else None
             return max(backoff(state), error.after if isinstance(error, _Transient) else 0.0)
 
+        def enough(state: RetryCallState) -> bool:
+            return state.attempt_number >= self.attempts or self.clock() + state.upcoming_sleep >= until
+
         retrying = Retrying(
             retry=retry_if_exception_type(_Transient),
-            stop=stop_after_attempt(self.attempts),
+            stop=enough,
             wait=wait,
             sleep=self.sleep,
             reraise=True,
         )
-        verdict: Verdict = retrying(self._ask_once, url, statement, proof)
+        verdict: Verdict = retrying(self._ask_once, url, statement, proof, until)
         return verdict
 
-    def _ask_once(self, url: str, statement: Statement, proof: bytes) -> Verdict:
+    def _ask_once(self, url: str, statement: Statement, proof: bytes, until: float) -> Verdict:
         head = statement.encode()
         headers = {
             STATEMENT_BYTES: str(len(head)),
@@ -125,10 +134,15 @@ class ValidatorClient:
             IDEMPOTENCY_KEY: digest(head, proof).hex(),
             "Content-Type": "application/octet-stream",
         }
+        limit = min(self.timeout_s, until - self.clock())
+        if limit <= 0:
+            raise _Elsewhere("the time was over")
         try:
-            with self._http.stream("POST", _endpoint(url), headers=headers, content=head + proof) as answer:
-                said = _bounded(answer)
-                status, after = answer.status_code, answer.headers.get("retry-after", "")
+            timeout = httpx.Timeout(limit, connect=min(self.connect_s, limit))
+            http = httpx.AsyncClient(timeout=timeout, verify=self._tls, follow_redirects=False)
+            status, after, said = _run(_post(http, _endpoint(url), headers, head + proof, limit))
+        except TimeoutError as error:
+            raise _Transient(f"no answer in {limit:.1f} s") from error
         except httpx.TransportError as error:
             raise _Transient(f"{type(error).__name__}") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -161,10 +175,29 @@ def _seconds(text: str) -> float:
     return min(float(text), _RETRY_AFTER_MAX_S) if known else 0.0
 
 
-def _bounded(answer: Any) -> bytes:
+async def _post(
+    client: httpx.AsyncClient, url: str, headers: dict[str, str], body: bytes, limit: float
+) -> tuple[int, str, bytes]:
+    """(status, Retry-After, body). `limit` is for everything: httpx's own are for each read, and a peer that sends a byte
+    now and then never reaches them."""
     said = bytearray()
-    for chunk in answer.iter_raw():
-        said += chunk
-        if len(said) > _ANSWER_MAX:
-            raise _Elsewhere("the answer is too long")
-    return bytes(said)
+    async with (
+        asyncio.timeout(limit),
+        client as http,
+        http.stream("POST", url, headers=headers, content=body) as answer,
+    ):
+        async for chunk in answer.aiter_raw():
+            said += chunk
+            if len(said) > _ANSWER_MAX:
+                raise _Elsewhere("the answer is too long")
+        return answer.status_code, answer.headers.get("retry-after", ""), bytes(said)
+
+
+def _run(request: Coroutine[Any, Any, T]) -> T:
+    """Not `asyncio.run`, which waits for a name that is still being looked up."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(request)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()

@@ -64,7 +64,7 @@ def _settle(state: Account, command: Command, body: SettleBond, rules: Rules) ->
         return rejected(command, "no_bond")
     if not body.lost:
         return [BondReturned(job_id=body.job_id, attempt=body.attempt, amount=bond.amount, outcome=body.outcome)]
-    parts = divided(bond.amount, body.reporter, command.subject, rules)
+    parts = divided(bond.amount, body.reporter, command.subject, rules.parameters)
     return [
         BondForfeited(
             job_id=body.job_id,

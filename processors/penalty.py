@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 from bitsage.schemas.commands import CollectFees, GrantReward
 from bitsage.schemas.events import BondForfeited, Slashed
+from bitsage.schemas.parameters import Parameters
 from bitsage.schemas.types import ZERO_HASH, CommandBody
 
-from .model import TREASURY, Rules, account_subject
+from .model import TREASURY, account_subject
 from .payments import worker_address
 
 
@@ -19,12 +20,12 @@ class Parts(NamedTuple):
     treasury: int
 
 
-def divided(amount: int, reporter: bytes | None, subject: str, rules: Rules) -> Parts:
+def divided(amount: int, reporter: bytes | None, subject: str, parameters: Parameters) -> Parts:
     """The parts of `amount`, taken from `subject`; without a reporter other than itself the treasury gets its part."""
     if reporter is None or account_subject(reporter) == subject:
         reporter = ZERO_HASH
-    reward = amount * rules.parameters.slash_reporter_percent // 100 if reporter != ZERO_HASH else 0
-    burnt = amount * rules.parameters.slash_burnt_percent // 100
+    reward = amount * parameters.slash_reporter_percent // 100 if reporter != ZERO_HASH else 0
+    burnt = amount * parameters.slash_burnt_percent // 100
     return Parts(reporter, reward, burnt, amount - reward - burnt)
 
 

@@ -54,7 +54,7 @@ def _slash(state: Account, command: Command, body: SlashStake, rules: Rules) -> 
     amount = min(total, max(total * percent // 100, body.collateral))
     if not amount:
         return rejected(command, "nothing_to_slash")
-    parts = divided(amount, body.reporter, command.subject, rules)
+    parts = divided(amount, body.reporter, command.subject, rules.parameters)
     return [
         Slashed(
             amount=amount,

@@ -15,7 +15,7 @@ from bitsage.schemas.events import (
 from bitsage.schemas.types import EventEnvelope
 
 from .records import address
-from .schema import Change, Column, Fold, Kind, Merge, Model, Read, Table, Value, add, put
+from .schema import Change, Column, Fold, Key, Kind, Merge, Model, Read, Row, Table, Value, add, put
 
 fold = Fold()
 
@@ -114,35 +114,57 @@ def _addresses(raw: Iterable[bytes]) -> str:
     return json.dumps([address(one) for one in raw], separators=(",", ":"))
 
 
+def _opening(envelope: EventEnvelope, body: TallyOpened | DisputeOpened) -> Row:
+    return {
+        "worker": address(body.worker),
+        "epoch": body.epoch,
+        "validators": _addresses(body.validators),
+        "threshold": body.threshold,
+        "opened_at": envelope.at,
+        "expires_at": body.expires_at,
+    }
+
+
+def _outcome(body: ConsensusReached | DisputeResolved) -> Row:
+    return {
+        "worker": address(body.worker),
+        "threshold": body.threshold,
+        "outcome": body.outcome,
+        "contrary": _addresses(body.contrary),
+        "reporter": None if body.reporter is None else address(body.reporter),
+    }
+
+
+def _count(table: str, key: Key, body: VoteCast | DisputeVoteCast) -> Change:
+    return add(table, key, **{"votes_valid" if body.valid else "votes_invalid": 1})
+
+
+def _vote(envelope: EventEnvelope, body: VoteCast | DisputeVoteCast) -> Row:
+    return {
+        "attempt": body.attempt,
+        "validator": address(body.validator),
+        "valid": int(body.valid),
+        "reason": body.reason,
+        "at": envelope.at,
+    }
+
+
+# ---- the votes on a proof ----
+
+
+def _tally(envelope: EventEnvelope, body: TallyOpened | VoteCast | ConsensusReached) -> Key:
+    return envelope.subject, body.attempt, body.proof_hash.hex()
+
+
 @fold.on(TallyOpened)
 def _opened(envelope: EventEnvelope, body: TallyOpened, read: Read) -> Iterator[Change]:
-    yield put(
-        "tallies",
-        (envelope.subject, body.attempt, body.proof_hash.hex()),
-        worker=address(body.worker),
-        output_hash=body.output_hash.hex(),
-        epoch=body.epoch,
-        validators=_addresses(body.validators),
-        threshold=body.threshold,
-        opened_at=envelope.at,
-        expires_at=body.expires_at,
-    )
+    yield put("tallies", _tally(envelope, body), output_hash=body.output_hash.hex(), **_opening(envelope, body))
 
 
 @fold.on(VoteCast)
 def _voted(envelope: EventEnvelope, body: VoteCast, read: Read) -> Iterator[Change]:
-    proof = body.proof_hash.hex()
-    counted = {"votes_valid": 1} if body.valid else {"votes_invalid": 1}
-    yield add("tallies", (envelope.subject, body.attempt, proof), **counted)
-    yield put(
-        "votes",
-        (envelope.subject, proof, envelope.sequence),
-        attempt=body.attempt,
-        validator=address(body.validator),
-        valid=int(body.valid),
-        reason=body.reason,
-        at=envelope.at,
-    )
+    yield _count("tallies", _tally(envelope, body), body)
+    yield put("votes", (envelope.subject, body.proof_hash.hex(), envelope.sequence), **_vote(envelope, body))
 
 
 @fold.on(VoteRejected)
@@ -153,68 +175,35 @@ def _refused(envelope: EventEnvelope, body: VoteRejected, read: Read) -> Iterato
 
 @fold.on(ConsensusReached)
 def _decided(envelope: EventEnvelope, body: ConsensusReached, read: Read) -> Iterator[Change]:
-    yield put(
-        "tallies",
-        (envelope.subject, body.attempt, body.proof_hash.hex()),
-        worker=address(body.worker),
-        output_hash=body.output_hash.hex(),
-        threshold=body.threshold,
-        outcome=body.outcome,
-        decided_at=envelope.at,
-        contrary=_addresses(body.contrary),
-        reporter=None if body.reporter is None else address(body.reporter),
-    )
+    found: Row = {"output_hash": body.output_hash.hex(), "decided_at": envelope.at}
+    yield put("tallies", _tally(envelope, body), **found, **_outcome(body))
+
+
+# ---- and once more in a dispute ----
+
+
+def _dispute(envelope: EventEnvelope, body: DisputeOpened | DisputeVoteCast | DisputeResolved) -> Key:
+    return envelope.subject, body.attempt, body.round
 
 
 @fold.on(DisputeOpened)
 def _disputed(envelope: EventEnvelope, body: DisputeOpened, read: Read) -> Iterator[Change]:
-    yield put(
-        "disputes",
-        (envelope.subject, body.attempt, body.round),
-        disputer=address(body.disputer),
-        decision=body.decision,
-        worker=address(body.worker),
-        proof_hash=body.proof_hash.hex(),
-        epoch=body.epoch,
-        validators=_addresses(body.validators),
-        threshold=body.threshold,
-        opened_at=envelope.at,
-        expires_at=body.expires_at,
-    )
+    parties: Row = {"disputer": address(body.disputer), "decision": body.decision, "proof_hash": body.proof_hash.hex()}
+    yield put("disputes", _dispute(envelope, body), **parties, **_opening(envelope, body))
 
 
 @fold.on(DisputeVoteCast)
 def _judged(envelope: EventEnvelope, body: DisputeVoteCast, read: Read) -> Iterator[Change]:
-    counted = {"votes_valid": 1} if body.valid else {"votes_invalid": 1}
-    yield add("disputes", (envelope.subject, body.attempt, body.round), **counted)
-    yield put(
-        "dispute_votes",
-        (envelope.subject, envelope.sequence),
-        attempt=body.attempt,
-        round=body.round,
-        proof_hash=body.proof_hash.hex(),
-        validator=address(body.validator),
-        valid=int(body.valid),
-        reason=body.reason,
-        at=envelope.at,
-    )
+    yield _count("disputes", _dispute(envelope, body), body)
+    about: Row = {"round": body.round, "proof_hash": body.proof_hash.hex()}
+    yield put("dispute_votes", (envelope.subject, envelope.sequence), **about, **_vote(envelope, body))
 
 
 @fold.on(DisputeResolved)
 def _resolved(envelope: EventEnvelope, body: DisputeResolved, read: Read) -> Iterator[Change]:
-    yield put(
-        "disputes",
-        (envelope.subject, body.attempt, body.round),
-        disputer=address(body.disputer),
-        worker=address(body.worker),
-        proof_hash=body.proof_hash.hex(),
-        threshold=body.threshold,
-        outcome=body.outcome,
-        verdict=body.verdict,
-        resolved_at=envelope.at,
-        contrary=_addresses(body.contrary),
-        reporter=None if body.reporter is None else address(body.reporter),
-    )
+    about: Row = {"disputer": address(body.disputer), "proof_hash": body.proof_hash.hex()}
+    found: Row = {"verdict": body.verdict, "resolved_at": envelope.at}
+    yield put("disputes", _dispute(envelope, body), **about, **found, **_outcome(body))
 
 
 MODEL = Model(

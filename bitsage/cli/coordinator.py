@@ -248,6 +248,12 @@ def verify_proof(
         list[str] | None,
         typer.Option("--trust", metavar="ADDRESS", help="With --via: whose word counts; may be given several times."),
     ] = None,
+    deadline: Annotated[
+        float,
+        typer.Option(
+            "--deadline", min=0.1, max=86_400, metavar="SECONDS", help="With --via: time for each proof's verdict."
+        ),
+    ] = 180.0,
     as_json: AsJson = False,
 ) -> None:
     """Fetch a job's proofs from the log and verify them on this machine; exit 1 when the last one is not valid.
@@ -258,7 +264,7 @@ def verify_proof(
 
     job_id = job_bytes(job)
     if via is not None:
-        verify_elsewhere(job_id, via, trust or [], as_json)
+        verify_elsewhere(job_id, via, trust or [], deadline, as_json)
     else:
         verify_here(job_id, as_json)
 

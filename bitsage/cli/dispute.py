@@ -33,12 +33,14 @@ def file_dispute(
     from .models import rows_of
 
     job_id = job_bytes(job)
-    if attempt is None:
-        tallies = rows_of("consensus", {"job_id": job_id.hex()}, table="tallies")
-        decided = [int(row["attempt"]) for row in tallies if row["outcome"] in ("approved", "rejected")]
-        if not decided:
-            raise InputError("unknown_decision", f"no proof of job {job_id.hex()} has been approved or rejected")
-        attempt = max(decided)
+    # The account that decides on the filing does not know the job's votes: what is no decision is found out when the whole
+    # set of validators has been written down for it, and costs nobody anything.
+    tallies = rows_of("consensus", {"job_id": job_id.hex()}, table="tallies", limit=10_000)
+    decided = [int(row["attempt"]) for row in tallies if row["outcome"] in ("approved", "rejected")]
+    if not decided or attempt not in (None, *decided):
+        which = "no proof" if attempt is None else f"no proof of attempt {attempt}"
+        raise InputError("unknown_decision", f"{which} of job {job_id.hex()} has been approved or rejected")
+    attempt = attempt or max(decided)
     bond = in_sage(network().parameters.dispute_bond)
     body = FileDispute(job_id=job_id, attempt=attempt)
     send(wallet_name(name, "worker"), password, password_file, body, as_json, bond=f"{bond} SAGE")

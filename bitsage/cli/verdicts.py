@@ -99,8 +99,8 @@ def verify_here(job_id: bytes, as_json: bool) -> None:
         raise typer.Exit(REFUSED)
 
 
-def verify_elsewhere(job_id: bytes, via: str, trust: Sequence[str], as_json: bool) -> None:
-    """Print the verdicts on a job's proofs.
+def verify_elsewhere(job_id: bytes, via: str, trust: Sequence[str], deadline_s: float, as_json: bool) -> None:
+    """Print the verdicts on a job's proofs, each had within `deadline_s`.
 
     Raises:
         InputError: a URL is none (`bad_argument`), or the log has no such job or no proof of it.
@@ -116,15 +116,12 @@ def verify_elsewhere(job_id: bytes, via: str, trust: Sequence[str], as_json: boo
     trusted = [format_address(parse_address(one)) for one in trust]
     with onlooker() as client:
         job, chain_id = _proven(client, job_id), client.network.chain_id
-    asked = ValidatorClient(urls, chain_id, validators=trusted)
+    asked = ValidatorClient(urls, chain_id, validators=trusted, deadline_s=deadline_s)
     verdicts = []
-    try:
-        for answer, proof in job.proofs:
-            statement = statement_of(job.spec.job_type, job.spec.input, proof)
-            verdict, url = asked.validate(statement, proof.proof)
-            verdicts.append((answer, verdict, url))
-    finally:
-        asked.close()
+    for answer, proof in job.proofs:
+        statement = statement_of(job.spec.job_type, job.spec.input, proof)
+        verdict, url = asked.validate(statement, proof.proof)
+        verdicts.append((answer, verdict, url))
     valid = verdicts[-1][1].valid
     if as_json:
         documents = [{**v.as_dict(), "place": place(a), "url": url} for a, v, url in verdicts]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forgery import records
 from testnetwork import TestNetwork, wait
 
 from bitsage.cli import jobs
@@ -203,6 +204,40 @@ def npy_bytes(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
+
+
+P = 2**31 - 1
+SQUARE = np.ones((4, 4), dtype=np.int64)
+UNFIT: list[tuple[np.ndarray, np.ndarray, str]] = [
+    (np.ones((4, 5), dtype=np.int64), SQUARE, "input_matrix_shape"),
+    (np.ones((1, 1025), dtype=np.int32), np.ones((1025, 1), dtype=np.int32), "input_matrix_shape"),
+    (SQUARE, np.ones((4, 0), dtype=np.int64), "input_matrix_shape"),
+    (SQUARE, np.ones(4, dtype=np.int64), "input_matrix_format"),
+    (SQUARE, np.ones((4, 4)), "input_matrix_format"),
+    (-SQUARE, SQUARE, "input_matrix_range"),
+    (SQUARE, np.full((4, 4), P), "input_matrix_range"),
+    (SQUARE, np.full((4, 4), 2**63, dtype=np.uint64), "input_matrix_range"),
+]
+
+
+def test_matrices_that_do_not_fit_are_never_sent(sh, home: Path, network: TestNetwork) -> None:
+    def sent() -> int:
+        return len(records(network.log, "commands"))
+
+    line = "sage-coordinator submit-job --type matmul --a a.npy --b b.npy --no-words"
+    before, keystores = sent(), sorted((home / "keystores").iterdir())
+    for a, b, code in UNFIT:
+        np.save("a.npy", a)
+        np.save("b.npy", b)
+        said = sh(line, code=2).stderr.strip().splitlines()
+        assert re.fullmatch(rf"error: .+ \[{code}\]", said[-1]), said
+        refused(sh, line, code, 2)
+        # Neither the job nor a wallet for it.
+        assert (sent(), sorted((home / "keystores").iterdir())) == (before, keystores)
+    np.save("a.npy", np.full((4, 4), P - 1))
+    np.save("b.npy", SQUARE)
+    assert re.search("[0-9a-f]{32}", sh(line).stdout), "the same command with matrices that fit"
+    assert sent() > before
 
 
 def test_refused_jobs(sh, network: TestNetwork, monkeypatch) -> None:

@@ -51,7 +51,7 @@ class Story:
         self.tell(ACCOUNT, doubt, 900)
         slash = e.Slashed(
             amount=75, reason="benchmark_fraud", job_id=job_id(2), attempt=1, reporter=bytes(32), reporter_amount=0,
-            burnt=30, treasury=45, remaining=25,
+            burnt=22, treasury=53, remaining=25,
         )  # fmt: skip
         self.tell(ACCOUNT, slash, 901)
 

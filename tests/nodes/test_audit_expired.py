@@ -1,19 +1,23 @@
 """The audit of a log whose oldest commands have expired."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
-from forgery import checks, expire, records, seal_event, signer, verdict_of
-from testnetwork import TestNetwork, claimed, running, spec, wait
+from forgery import checks, expire, records, rewritten, seal_event, signer, verdict_of
+from testnetwork import FAST, TestNetwork, claimed, key, running, spec, wait
 
 from bitsage.nodes.audit import audit
 from bitsage.nodes.audit_horizon import resting_place
 from bitsage.nodes.client import Client
+from bitsage.nodes.execution import FollowUp
 from bitsage.processors.model import job_subject
-from bitsage.schemas.commands import ReleaseEscrow
-from bitsage.schemas.events import EscrowReleased, JobCompleted, Staked, TokensGranted
+from bitsage.schemas.commands import ReleaseEscrow, SlashStake
+from bitsage.schemas.events import EscrowReleased, JobCompleted, Slashed, Staked, TokensGranted
 from bitsage.schemas.parameters import SAGE
+from bitsage.schemas.types import CommandBody
 from bitsage.streams.codec import decode_command, decode_event
 from bitsage.streams.memory_log import InMemoryLog
 from bitsage.streams.topics import topic_name
@@ -134,3 +138,30 @@ def test_a_command_that_never_was_pays_nobody(tmp_path: Path) -> None:
     )
     seal_event(log, network, "accounts", victim.subject, envelope, released)
     assert checks(verdict_of(log, network)) == {"origin", "cause"}
+
+
+def test_a_reporter_whom_the_votes_do_not_name(tmp_path: Path, cheat: Any) -> None:
+    """The coordinator signs a slash of its own making: its id, its time and its fault are right, and its parts add up."""
+    friend = key(33).address
+
+    def other(follow: FollowUp) -> CommandBody | None:
+        body = follow.body
+        named = isinstance(body, SlashStake) and body.reporter is not None
+        return dataclasses.replace(body, reporter=friend) if named else None  # type: ignore[type-var]
+
+    log = InMemoryLog()
+    patient = dataclasses.replace(FAST, consensus_timeout_ms=60_000, heartbeat_timeout_ms=60_000)
+    with rewritten(other), running(log, tmp_path, parameters=patient) as network:
+        network.validator(1)
+        cheater = network.worker(10, produce=partial(cheat, "flip"))
+        network.funded(20).submit_job(spec())
+        slashed = wait(
+            lambda: [a for a in cheater.history(("accounts",), cheater.subject) if isinstance(a.body, Slashed)], 60
+        )
+        assert slashed[0].body.reporter == friend
+        wait(lambda: resting_place(log) is not None)
+    assert checks(verdict_of(log, network)) >= {"follow-up"}, "as long as the commands are there"
+    expire(log)
+    verdict = verdict_of(log, network)
+    assert checks(verdict) == {"cause"}
+    assert any("its reporter is another" in finding.detail for finding in verdict.findings)

@@ -104,7 +104,8 @@ def test_the_start_of_an_offer_with_a_lock_time_measures_nothing() -> None:
 @pytest.mark.parametrize("amount", [74, 76, 100])
 def test_a_slash_takes_the_share_of_the_table(amount: int) -> None:
     assert Story(True).findings() == set()
-    parts = {"amount": amount, "burnt": amount, "treasury": 0, "remaining": 100 - amount}
+    burnt = amount * 30 // 100
+    parts = {"amount": amount, "burnt": burnt, "treasury": amount - burnt, "remaining": 100 - amount}
     assert Story(True, Slashed=parts).findings() == {"Slashed"}
     assert Story(True, Staked={"amount": 200}).findings() == {"Slashed"}
 

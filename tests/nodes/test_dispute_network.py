@@ -316,6 +316,8 @@ def test_a_person_checks_evidence_and_disputes_on_the_command_line(
         (("audit", "evidence"), "bad_argument"),
         (("dispute", "show", "00" * 16), "unknown_dispute"),
         (("dispute", "file", "00" * 16), "unknown_decision"),
+        (("dispute", "file", "00" * 16, "--attempt", "1"), "unknown_decision"),
+        (("dispute", "file", job_id.hex(), "--attempt", "9"), "unknown_decision"),
     ):
         refused = sage(*words)
         assert (refused.exit_code, f"[{code}]" in refused.stderr) == (2, True), (words, refused.output)

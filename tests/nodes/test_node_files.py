@@ -3,14 +3,17 @@
 import sqlite3
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from testnetwork import TestNetwork
+from testnetwork import FAST, TestNetwork
 
 from bitsage.nodes.cache import StateCache
+from bitsage.nodes.errors import NotConfigured
 from bitsage.nodes.follower import Follower, Keep
+from bitsage.nodes.network import read_network, write_network
 from bitsage.projections.errors import ForeignFile
 from bitsage.projections.sandbox import open_reader
 from bitsage.streams.errors import BrokerUnreachable
@@ -151,3 +154,13 @@ def test_a_follower_has_caught_up_only_when_the_backlog_is_folded(tmp_path: Path
 
     node.run(stop, progress)
     assert seen == [["WalletCreated"]]
+
+
+@pytest.mark.parametrize("changes", [{"worker_percent": 0}, {"validators_max": 769}, {"consensus_timeout_ms": 0}])
+def test_a_network_file_with_numbers_that_fit_no_network(tmp_path: Path, changes: dict[str, int]) -> None:
+    network, file = TestNetwork(InMemoryLog(), tmp_path).network, tmp_path / "network.json"
+    write_network(file, network)
+    assert read_network(file) == network
+    write_network(file, replace(network, parameters=replace(FAST, **changes)))
+    with pytest.raises(NotConfigured, match=f"network.json: {next(iter(changes))} must"):
+        read_network(file)
