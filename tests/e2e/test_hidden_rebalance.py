@@ -4,6 +4,7 @@ partition by then refuses it, and nothing moves."""
 import threading
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -64,24 +65,29 @@ def history(network: TestNetwork) -> None:
     """Hidden offers, payments, transfers, claims and withdrawals of six accounts, as their owners make them."""
     network.validator(1)
     network.worker(WORKER)
-    others = [network.funded(n) for n in NUMBERS if n != WORKER]
-    job_id = network.sealed(network.client(CLIENT))
-    assert isinstance(network.client(CLIENT).wait_job(job_id, 120).body, JobCompleted)
-    # Nobody offers or takes work from here on.
-    for stop, _ in network.stops[1:]:
-        stop.set()
-    paid = network.client(WORKER)
-    wait(lambda: claimable(paid), 60)
-    assert Purse(paid).claim(job_id)[0] == [(job_id, 8 * SAGE)]
-    for client in others:
-        Purse(client).cover(10 * SAGE)
     purses = [Purse(network.client(n)) for n in NUMBERS]
-    for purse, to in zip(purses, [*NUMBERS[1:], NUMBERS[0]], strict=True):
-        purse.transfer(key(to).address, 2 * SAGE)
-    for purse in purses:
-        wait(lambda p=purse: p.read().private.waiting, 60)
-        purse.claim()
-        purse.withdraw(SAGE)
+    # At the same time, since most of it is waiting.
+    with ThreadPoolExecutor(len(NUMBERS)) as pool:
+        others = [n for n in NUMBERS if n != WORKER]
+        list(pool.map(lambda n: Purse(network.funded(n)).cover(10 * SAGE), others))
+        job_id = network.sealed(network.client(CLIENT))
+        assert isinstance(network.client(CLIENT).wait_job(job_id, 120).body, JobCompleted)
+        # Nobody offers or takes work from here on.
+        for stop, _ in network.stops[1:]:
+            stop.set()
+        paid = network.client(WORKER)
+        wait(lambda: claimable(paid), 60)
+        assert Purse(paid).claim(job_id)[0] == [(job_id, 8 * SAGE)]
+        purses[NUMBERS.index(CLIENT)].cover(10 * SAGE)
+        to = [key(n).address for n in (*NUMBERS[1:], NUMBERS[0])]
+        list(pool.map(lambda purse, recipient: purse.transfer(recipient, 2 * SAGE), purses, to))
+
+        def fold(purse: Purse) -> None:
+            wait(lambda: purse.read().private.waiting, 60)
+            purse.claim()
+            purse.withdraw(SAGE)
+
+        list(pool.map(fold, purses))
     # Something waits, so that a claim that is claimed once more has something to take.
     purses[NUMBERS.index(CLIENT)].transfer(key(WORKER).address, SAGE)
     wait(lambda: Purse(paid).read().private.waiting, 60)
