@@ -53,10 +53,10 @@ def paid(payment: Claimable, secret: int, parameters: Parameters) -> int:
     return shares(parameters).worker * units_in(payment.encrypted.ciphertext, secret) * UNIT
 
 
-def units_in(ciphertext: bytes, secret: int, hint: int | None = None, table: Table | None = None) -> int:
-    """The units of a ciphertext (C and one handle) or balance; `hint` is tried first, then `table` (default: the host's).
+def units_in(ciphertext: bytes, secret: int, table: Table | None = None) -> int:
+    """The units of a ciphertext (C and one handle), searched for in `table` (default: the host's).
 
     Raises:
         NotDecryptable: it is not under this secret's key.
     """
-    return decrypt_balance(ciphertext, secret, hint=hint, table=table)
+    return decrypt_balance(ciphertext, secret, table=table)

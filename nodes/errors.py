@@ -7,6 +7,7 @@ NodeError
 |-- PurseError        what somebody wants of a hidden balance cannot be done; nothing was sent
 |   |-- InsufficientHidden    the hidden balance does not cover the amount
 |   |-- AmountTooLarge        a hidden transfer is below 2^40 micro-SAGE
+|   |-- BalanceTooLarge       what would remain is not below 2^48 micro-SAGE, so no proof of it can be made
 |   `-- RecipientNotOpen      the recipient has no private account yet
 |-- StatementRefused  a validator's bridge refused a request that no other would take either
 |-- ValidatorsUnreachable   none of the validators that were asked gave a usable answer
@@ -61,6 +62,12 @@ class AmountTooLarge(PurseError):
     """A hidden transfer is below 2^40 micro-SAGE; move less at once."""
 
     code = "amount_too_large"
+
+
+class BalanceTooLarge(PurseError):
+    """What remains of a hidden balance has to be below 2^48 micro-SAGE; withdraw as much as that takes first."""
+
+    code = "balance_too_large"
 
 
 class RecipientNotOpen(PurseError):

@@ -7,13 +7,16 @@ account: when that moved on meanwhile (another process of the same wallet), the 
 from dataclasses import dataclass, field, replace
 
 from bitsage.privacy import (
+    BALANCE_BITS,
     PAYMENT_BITS,
     UNIT,
+    decrypt_balance,
     make_key_proof,
     make_transfer,
     make_withdrawal,
     payment_public_key,
 )
+from bitsage.privacy.errors import NotDecryptable
 from bitsage.processors.account_state import Account, evolve
 from bitsage.processors.hidden import escrow_context, readers, shares, transfer_context, withdrawal_context
 from bitsage.processors.model import Rules, account_subject
@@ -24,10 +27,11 @@ from bitsage.schemas.hidden_commands import Deposit, OpenPrivateAccount, Transfe
 from bitsage.schemas.ids import job_id as job_id_of
 from bitsage.schemas.parameters import SAGE
 
+from .bookkeeping import balances_by_events
 from .checks import ProductChecks
-from .claims import encrypted_payments, paid, units_in
+from .claims import encrypted_payments, paid
 from .client import Answer, Client
-from .errors import AmountTooLarge, InsufficientHidden, PurseError, RecipientNotOpen
+from .errors import AmountTooLarge, BalanceTooLarge, InsufficientHidden, PurseError, RecipientNotOpen
 from .signing import Prepared
 
 #: Amounts that a deposit is rounded up to: 1, 2 or 5 times a power of ten.
@@ -72,7 +76,7 @@ class Purse:
             NotDecryptable: the account was opened under another key than this wallet's.
         """
         state = self.read()
-        pending = self._units(state.private.pending) * UNIT
+        pending = self._units(state, state.private.pending) * UNIT
         return Holdings(state.balance, self._available(state) * UNIT, pending)
 
     def open(self) -> list[Answer]:
@@ -102,15 +106,18 @@ class Purse:
         return [(payment.encrypted.job_id, paid(payment, secret, parameters)) for payment in mine], answers
 
     def withdraw(self, amount: int | None = None) -> tuple[int, list[Answer]]:
-        """Move `amount` (base units; None: everything available) to the public balance. Everybody sees the amount.
+        """Move `amount` (base units) to the public balance. Everybody sees the amount.
+
+        None: everything available, or the most that one proof can be about, 2^48 units less one.
 
         Raises:
-            PurseError: no whole number of units, or more than is available.
+            PurseError: no whole number of units, more than is available, or 2^48 units and more would remain.
             CommandRefused: the account moved on meanwhile.
         """
         state = self.read()
         have = self._available(state)
-        units = have if amount is None else _units_of(amount, UNIT, "a hidden amount", "0.000001")
+        most = min(have, (1 << BALANCE_BITS) - 1)
+        units = most if amount is None else _units_of(amount, UNIT, "a hidden amount", "0.000001")
         if not units and amount is None:
             return 0, []
         _covered(units, have)
@@ -214,9 +221,9 @@ class Purse:
 
     def _proof(self, state: Account, units: int, recipients: list[bytes], factor: int, context: bytes) -> bytes:
         have = self._available(state)
-        _covered(factor * units, have)
-        if units >= 1 << PAYMENT_BITS:
+        if factor * units <= have and units >> PAYMENT_BITS:
             raise AmountTooLarge("a hidden transfer is below 2^40 micro-SAGE; move less at once")
+        _covered(factor * units, have)
         return make_transfer(
             secret=self.client.key.payment_secret,
             balance=state.private.available,
@@ -228,12 +235,27 @@ class Purse:
         )
 
     def _available(self, state: Account) -> int:
-        return self._units(state.private.available, max(0, state.hidden) // UNIT)
+        return self._units(state, state.private.available, max(0, state.hidden) // UNIT)
 
-    def _units(self, balance: bytes, hint: int = 0) -> int:
-        if balance not in self._known:
-            self._known[balance] = units_in(balance, self.client.key.payment_secret, hint)
-        return self._known[balance]
+    def _units(self, state: Account, balance: bytes, hint: int = 0) -> int:
+        if balance and state.private.payment_key != self.key:
+            # A search for what is not there takes its longest.
+            raise NotDecryptable
+        try:
+            return self._search(balance, hint)
+        except NotDecryptable:
+            # Sums grow beyond what is searched in a second, and beyond 2^48; the amounts that they are made of do not.
+            bodies = (answer.body for answer in self.client.history(("accounts",), self.client.subject))
+            told = balances_by_events(bodies, self._search, self.client.network.parameters).get(balance)
+            # Nothing is taken on trust: the sum has to be what the ciphertext holds.
+            self._known[balance] = decrypt_balance(balance, self.client.key.payment_secret, hint=told, bits=0)
+            return self._known[balance]
+
+    def _search(self, ciphertext: bytes, hint: int = 0) -> int:
+        if ciphertext not in self._known:
+            secret = self.client.key.payment_secret
+            self._known[ciphertext] = decrypt_balance(ciphertext, secret, hint=hint, bits=PAYMENT_BITS)
+        return self._known[ciphertext]
 
 
 def account_in_log(client: Client, address: bytes) -> Account:
@@ -266,6 +288,10 @@ def _units_of(amount: int, unit: int, what: str, least: str) -> int:
 def _covered(units: int, have: int) -> None:
     if units > have:
         raise InsufficientHidden("the hidden balance does not cover that; deposit more, or claim what is pending")
+    if max(units, have - units) >> BALANCE_BITS:
+        raise BalanceTooLarge(
+            "what moves and what remains have to be below 2^48 micro-SAGE each; withdraw a part first"
+        )
 
 
 __all__ = ["Holdings", "Purse", "account_in_log", "rounded_up"]

@@ -5,14 +5,12 @@ infinity, which has no coordinates: it is written as 64 zero bytes, and (0, 0) i
 everything: both parts at infinity are b"" and nothing else. Whoever writes a balance has checked the proofs of what goes in.
 """
 
-import contextlib
-
 from fastecdsa.rust import Point
 
 from .curve import ORDER, POINT_BYTES, decode_point, encode_point, is_identity
 from .dlog import Table, decrypt, shared_table
 from .elgamal import BALANCE_BITS, Ciphertext, PaymentKey
-from .errors import AmountOutOfRange, EncodingInvalid, NotDecryptable
+from .errors import AmountOutOfRange, EncodingInvalid
 from .fixed_base import times_g
 from .jacobian import IDENTITY
 
@@ -117,21 +115,22 @@ def scaled(ciphertext: bytes, factor: int) -> bytes:
     return Ciphertext.from_bytes(ciphertext, handles).scale(check_factor(factor)).to_bytes()
 
 
-def decrypt_balance(balance: bytes, secret: int, *, hint: int | None = None, table: Table | None = None) -> int:
-    """The units of a balance or of one ciphertext; `hint` is tried first, then 0, then `table` (default: the shared one).
+def decrypt_balance(
+    balance: bytes, secret: int, *, hint: int | None = None, table: Table | None = None, bits: int = BALANCE_BITS
+) -> int:
+    """The units of a balance or of one ciphertext; `hint`, of any size, is tried first, then 0, then `table` up to 2^bits.
 
-    The search goes upwards: within a second up to 2^40 units, minutes near 2^48.
+    The search (default: in the shared table) goes upwards: within a second up to 2^40 units, minutes near 2^48.
 
     Raises:
         EncodingInvalid: malformed balance or secret.
-        NotDecryptable: not for this secret, or not below 2^48 units.
+        NotDecryptable: not for this secret, or neither the hint nor below 2^bits units.
     """
     ciphertext, key = decode_balance(balance), PaymentKey(secret)
     for guess in (hint, 0):
-        if guess is not None:
-            with contextlib.suppress(NotDecryptable):
-                return decrypt(key, ciphertext, hint=guess, bits=BALANCE_BITS)
-    return decrypt(key, ciphertext, table=table or shared_table(), bits=BALANCE_BITS)
+        if guess is not None and 0 <= guess < ORDER and holds_units(ciphertext, key, guess):
+            return guess
+    return decrypt(key, ciphertext, table=table or shared_table(), bits=bits)
 
 
 def holds_units(ciphertext: Ciphertext, key: PaymentKey, units: int) -> bool:

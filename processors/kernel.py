@@ -149,6 +149,11 @@ def decide(
     reason = _refuse(stream, envelope, rules)
     if reason is not None:
         return rule.topic, [CommandRejected(command=envelope.type, reason=reason)]
+    # Follow-ups carry the time of what caused them, which may lie far back after an outage.
+    skewed = rule.signer != "authority" and abs(envelope.at - logged_at) > rules.parameters.clock_skew_ms
+    if skewed and rule.signer == "owner":
+        # Whatever its decider would say, and before it verifies a proof: an owner's command always uses up its nonce.
+        return rule.topic, [CommandRejected(command=envelope.type, reason=CLOCK_SKEW)]
     e = envelope
     command = Command(body, e.id, e.subject, logged_at, e.correlation, e.actor, e.public_key, e.at)
     binding = _binding(rule.topic, envelope.subject)
@@ -156,8 +161,7 @@ def decide(
     events = binding.decide(LocalView(streams, envelope.subject), command, rules)
     if not events:
         raise AssertionError(f"{envelope.type} was answered with no event")
-    # Follow-ups carry the time of what caused them, which may lie far back after an outage.
-    skewed = rule.signer != "authority" and abs(envelope.at - logged_at) > rules.parameters.clock_skew_ms
+    # A stranger to a job gets the decider's refusal, which leaves no nonce behind.
     if skewed and not leaves_no_nonce(envelope.type, events[0]):
         return rule.topic, [CommandRejected(command=envelope.type, reason=CLOCK_SKEW)]
     return rule.topic, events

@@ -123,7 +123,7 @@ def test_a_control_character_of_somebody_else_does_not_reach_the_terminal() -> N
 #: Code -> exit code of every error class that carries one; docs/errors.md, "Codes of failures".
 FAILURES = {
     failures.REFUSED: """
-        amount_invalid amount_too_large device_error device_lost device_out_of_memory encoding_invalid
+        amount_invalid amount_too_large balance_too_large device_error device_lost device_out_of_memory encoding_invalid
         foreign_file history_lost insufficient_hidden kafka_setup kernel_refused log_mismatch node_error
         not_decryptable positions_moved privacy_error projection_error proof_invalid purse_error query_timeout
         recipient_not_open record_too_large schema_drift schema_error schema_unknown state_divergence

@@ -23,7 +23,7 @@ TOO_MUCH = 77
 
 
 class Forger:
-    """A prover that commits to what it likes and may change t, T_1, A or L afterwards; value 77, said to have 4 bits."""
+    """A prover that commits to what it likes and may change one point or t afterwards; value 77, said to have 4 bits."""
 
     def __init__(self, value: int = TOO_MUCH) -> None:
         self.value, self.blinding = value, random_scalar()
@@ -49,13 +49,8 @@ class Forger:
         shift = pow(z, 3, ORDER) * ((1 << LENGTH) - 1)
         return (z * z * self.value + (z - z * z) * sum(range_proof._powers(y, LENGTH)) - shift) % ORDER
 
-    def run(
-        self,
-        fix_third: bool = False,
-        fix_left: bool = False,
-        claim: Callable[[int, int], int] | None = None,
-    ) -> bool:
-        """A proof by these vectors; what `fix_*` names is chosen after the challenge that it should have decided."""
+    def run(self, late: str = "") -> bool:
+        """A proof by these vectors; the point named `late` is chosen after the challenge that it should have decided."""
         first, second = self.first_points()
         transcript = range_proof._begin([self.commitment], BITS, CONTEXT)
         y, z = range_proof._bit_challenges(transcript, first, second)
@@ -64,32 +59,43 @@ class Forger:
         x = range_proof._evaluation_challenge(transcript, third, fourth)
         left = [(a + s * x) % ORDER for a, s in zip(l_0, self.s_left, strict=True)]
         right = [(a + s * x) % ORDER for a, s in zip(r_0, r_1, strict=True)]
+        needed = (self.wanted(y, z) + t_1 * x + t_2 * x * x) % ORDER
+        if late == "S":
+            # An s_L that makes t(x) what it should be, at this x alone.
+            step = (needed - inner(left, right)) * pow(right[0] * x, -1, ORDER)
+            self.s_left[0], left[0] = self.s_left[0] + step, (left[0] + step * x) % ORDER
+            second = range_proof._vector_commitment(self.rho, self.s_left, self.s_right)
         tau = (self.tau_1 * x + self.tau_2 * x * x + z * z * self.blinding) % ORDER
         mu, true_t = (self.alpha + self.rho * x) % ORDER, inner(left, right)
-        t = true_t if claim is None else claim(self.wanted(y, z) + t_1 * x + t_2 * x * x, true_t) % ORDER
-        if fix_third:
-            # T_1 that makes the first check true, whatever the vectors are.
-            gap = (t - self.wanted(y, z) - t_1 * x - t_2 * x * x) % ORDER
-            third = third + G * (gap * pow(x, -1, ORDER) % ORDER)
+        t = needed if late in ("L", "R") else true_t
+        # A T_1 or T_2 that makes the first check true, whatever the vectors are.
+        if late == "T_1":
+            third = third + G * ((t - needed) * pow(x, -1, ORDER) % ORDER)
+        if late == "T_2":
+            fourth = fourth + G * ((t - needed) * pow(x, -2, ORDER) % ORDER)
         q = range_proof._product_challenge(transcript, tau, mu, t)
         h = range_proof._powers(pow(y, -1, ORDER), LENGTH)
-        product = forge_product(transcript, left, right, h, q, (t - true_t) % ORDER if fix_left else 0)
+        product = forge_product(transcript, left, right, h, q, (t - true_t) % ORDER, late)
         return verify_range(
             RangeProof((first, second, third, fourth), (tau, mu, t), product), [self.commitment], BITS, CONTEXT
         )
 
 
-def forge_product(transcript: Any, a: list[int], b: list[int], h: Sequence[int], q: int, gap: int) -> InnerProduct:
-    """The honest argument, but for L_1, which makes up for a gap in the inner product after its challenge is known."""
+def forge_product(
+    transcript: Any, a: list[int], b: list[int], h: Sequence[int], q: int, gap: int, late: str
+) -> InnerProduct:
+    """The honest argument, but for L_1 or R_1, which makes up for a gap in the inner product after its challenge is known."""
     g, h = [1] * len(a), list(h)
     lefts, rights = [], []
     while len(a) % 2 == 0:
         half = len(a) // 2
         left, right = (to_point(sum_of(terms)) for terms in inner_product._cross_terms(a, b, g, h, q))
         u, inverse = inner_product.fold_challenge(transcript, left, right)
-        if gap:
+        if late == "L" and gap:
             left = left + to_point(sum_of({BASE_U: -gap * q * inverse * inverse}))
-            gap = 0
+        if late == "R" and gap:
+            right = right + to_point(sum_of({BASE_U: -gap * q * u * u}))
+        gap = 0
         lefts.append(left)
         rights.append(right)
         for i in range(len(g)):
@@ -115,49 +121,39 @@ def forge_vectors() -> bool:
     return forger.run()
 
 
-def forge_evaluation() -> bool:
-    """x is known before T_1 is made."""
-    return Forger().run(fix_third=True)
+def forgetful(name: str, position: int) -> Callable[..., Any]:
+    """The function that makes these challenges, without the point at `position` after the transcript."""
+    real = getattr(range_proof, name)
+
+    def forget(transcript: Any, *points: Point) -> Any:
+        return real(transcript, *points[:position], G, *points[position + 1 :])
+
+    return forget
 
 
-def forge_fold() -> bool:
-    """The fold's challenge is known before L is made: t is claimed to be what the commitment needs."""
-    return Forger().run(fix_left=True, claim=lambda needed, true: needed)
-
-
-def forget_first(transcript: Any, first: Point, second: Point) -> Any:
-    return REAL["bits"](transcript, G, second)
-
-
-def forget_evaluation(transcript: Any, third: Point, fourth: Point) -> Any:
-    return REAL["evaluation"](transcript, G, G)
-
-
-def forget_fold(transcript: Any, left: Point, right: Point) -> Any:
-    return REAL["fold"](transcript, G, G)
-
-
-REAL = {
-    "bits": range_proof._bit_challenges,
-    "evaluation": range_proof._evaluation_challenge,
-    "fold": inner_product.fold_challenge,
+#: Every point of the proof: the attack, and the challenge that would have to leave it out.
+ATTACKS: dict[str, tuple[Callable[[], bool], str, int]] = {
+    "A": (forge_vectors, "_bit_challenges", 0),
+    "S": (lambda: Forger().run("S"), "_bit_challenges", 1),
+    "T_1": (lambda: Forger().run("T_1"), "_evaluation_challenge", 0),
+    "T_2": (lambda: Forger().run("T_2"), "_evaluation_challenge", 1),
+    "L": (lambda: Forger().run("L"), "fold_challenge", 0),
+    "R": (lambda: Forger().run("R"), "fold_challenge", 1),
 }
-ATTACKS: list[tuple[Callable[[], bool], str, Callable[..., Any]]] = [
-    (forge_vectors, "_bit_challenges", forget_first),
-    (forge_evaluation, "_evaluation_challenge", forget_evaluation),
-    (forge_fold, "fold_challenge", forget_fold),
-]
 
 
-@pytest.mark.parametrize(("attack", "name", "weak"), ATTACKS, ids=[a[0].__name__ for a in ATTACKS])
-def test_points_left_out_of_a_challenge_would_be_forgeable(
-    monkeypatch: pytest.MonkeyPatch, attack: Callable[[], bool], name: str, weak: Callable[..., Any]
-) -> None:
+@pytest.mark.parametrize("point", ATTACKS)
+def test_points_left_out_of_a_challenge_would_be_forgeable(monkeypatch: pytest.MonkeyPatch, point: str) -> None:
+    attack, name, position = ATTACKS[point]
     assert not attack()
+    weak = forgetful(name, position)
     for module in (range_proof, inner_product):
         if hasattr(module, name):
             monkeypatch.setattr(module, name, weak)
     assert attack()
+    # Only the point that is left out can be forged.
+    for other, (another, *_) in ATTACKS.items():
+        assert other == point or not another()
 
 
 def test_the_honest_use_of_the_forger_is_accepted() -> None:
