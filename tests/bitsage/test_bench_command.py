@@ -1,0 +1,37 @@
+"""`./run bench`: names, options of one bench, and words that fit neither."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUN = Path(__file__).parents[2] / "bench" / "run.py"
+
+
+def bench(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, RUN, *words], capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_options_reach_the_bench_that_is_named() -> None:
+    shown = bench("prover", "--help")
+    assert shown.returncode == 0
+    assert "--profile" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("speed",), "no bench named speed"),
+        (("--json",), "options are for one bench"),
+        (("loop", "replay", "--json"), "options are for one bench"),
+        (("replay", "--json"), "the bench replay has no options"),
+    ],
+)
+def test_words_that_fit_nothing_are_one_sentence(words: tuple[str, ...], said: str) -> None:
+    refused = bench(*words)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: ")
+    assert said in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert not refused.stdout
