@@ -69,11 +69,13 @@ class Bench:
         """Start the network with one coordinator."""
         self.stage = stage
         stage.open()
-        create_topics({"bootstrap.servers": stage.kafka.bootstrap})
+        settings = {"bootstrap.servers": stage.kafka.bootstrap}
+        create_topics(settings)
+        self.admin = AdminClient({**settings, "log_level": 3})
         self.load = Load(stage, self.workers, 0, 1, self.jobs, 16, 0)
         self.load.enter(1)
 
-    def until(self, true: Callable[[], bool], end: float, what: str) -> None:
+    def until(self, true: Callable[[], bool], end: float, what: str, every: float = 0.05) -> None:
         """Wait.
 
         Raises:
@@ -84,7 +86,7 @@ class Bench:
                 raise TooLate(f"{', '.join(dead)} ended by itself")
             if time.monotonic() > end:
                 raise TooLate(what)
-            time.sleep(0.05)
+            time.sleep(every)
 
     def turn(self, count: int, end: float) -> tuple[float, float]:
         """Events and jobs per second with so many coordinators.
@@ -93,7 +95,8 @@ class Bench:
             TooLate: a part was not over at `end`.
         """
         self.coordinators(count)
-        self.until(lambda: self.sharing(count), end, "the coordinators did not come to share the partitions")
+        what = "the coordinators did not come to share the partitions"
+        self.until(lambda: self.sharing(count), end, what, every=0.5)
         return self.events(end), self.pay(end)
 
     def coordinators(self, count: int) -> None:
@@ -116,9 +119,8 @@ class Bench:
 
     def sharing(self, count: int) -> bool:
         """Whether so many members have all partitions among them; a static one that left stays for a session."""
-        admin = AdminClient({"bootstrap.servers": self.stage.kafka.bootstrap})
         try:
-            group = admin.describe_consumer_groups([GROUP], request_timeout=10)[GROUP].result(15)
+            group = self.admin.describe_consumer_groups([GROUP], request_timeout=10)[GROUP].result(15)
         except KafkaException:
             return False
         shares = [len(m.assignment.topic_partitions) for m in group.members if m.assignment is not None]
@@ -185,7 +187,7 @@ class Bench:
         self.found[count].append(found)
         said = found if isinstance(found, str) else f"{found[0]:,.0f} events/s, {found[1]:.2f} jobs/s"
         took = time.monotonic() - started
-        console.print(f"  round {n + 1}, {count} coordinators: {said} ({took:.0f} s)")
+        console.print(f"  round {n + 1}, {count} coordinator{'s' if count > 1 else ''}: {said} ({took:.0f} s)")
 
     def table(self) -> Table:
         """What was found, also when it is not everything."""
