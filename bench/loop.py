@@ -68,12 +68,12 @@ class Server:
         self._process.wait(60)
 
 
-def backlog(log: KafkaLog, commands: int, seed: int) -> int:
+def backlog(log: KafkaLog, commands: int, seed: int, chain_id: str = NETWORK.chain_id) -> int:
     """Send signed commands of `commands` / 4 fresh accounts; how many."""
     records = []
     for index in range(commands // 4):
         key = Key(10_000_000 + index + 1_000_000 * seed)
-        signer, subject = CommandSigner(key, NETWORK.chain_id), account_subject(key.address)
+        signer, subject = CommandSigner(key, chain_id), account_subject(key.address)
         bodies = [
             CreateWallet(),
             RequestTokens(),

@@ -12,6 +12,8 @@ from bitsage.nodes.coordinator import GROUP
 from bitsage.streams.errors import StreamError
 from bitsage.streams.topics import TOPICS, topic_name
 
+#: Asking takes two connections; every second it would be a client that the network has to serve beside the others.
+LAG_EVERY = 3
 PLACES = [(topic_name("commands"), p) for p in range(TOPICS["commands"].partitions)]
 
 
@@ -27,7 +29,7 @@ class Usage:
 
 @dataclass
 class Sampler:
-    """A thread that looks every second."""
+    """A thread that looks at the processes every second, and at the lag every `LAG_EVERY` of them."""
 
     stage: Stage
     usage: dict[str, Usage] = field(default_factory=dict)
@@ -47,13 +49,16 @@ class Sampler:
         self._thread.join(30)
 
     def _run(self) -> None:
+        looks = 0
         while not self._stop.wait(1.0):
+            looks += 1
             for name, pid in (self.stage.pids() | self.stage.broker_pids()).items():
                 with contextlib.suppress(psutil.Error):
                     self._look(name, pid)
             # A broker that is just being killed answers nothing; the next look does.
             with contextlib.suppress(StreamError):
-                self.lag.append((time.time(), self._lag()))
+                if looks % LAG_EVERY == 0:
+                    self.lag.append((time.time(), self._lag()))
 
     def _look(self, name: str, pid: int) -> None:
         process = self._processes.get(pid) or self._processes.setdefault(pid, psutil.Process(pid))
@@ -71,7 +76,8 @@ class Sampler:
     def _lag(self) -> int:
         log = self.stage.log
         done = log.committed(GROUP, PLACES)
-        reader = log.reader(dict.fromkeys(PLACES, 0), follow=False)
+        # From there on and not from zero: a reader fetches what it stands before, and that would be the whole topic.
+        reader = log.reader({place: done.get(place, 0) for place in PLACES}, follow=True)
         try:
             # Control records count: this is an upper bound by one or two a partition.
             return sum(max(0, end - done.get(place, 0)) for place, end in reader.end_offsets().items())

@@ -21,13 +21,18 @@ from bitsage.streams.topics import topic_name
 
 COMMANDS = topic_name("commands")
 PASSWORD = "load"  # of throw-away keystores that hold test tokens
+#: Seconds in which the processes of a kind have to end that are asked to; they finish their proofs and batches first.
+END_S = 180
 #: A test keystore need not withstand a search for its password.
 SCRYPT_N = 2048
-#: Presence is counted in seconds here, so that a run of minutes sees what else takes an hour.
+#: Presence is counted in seconds here, so that a run of minutes sees what else takes an hour; with room for two cores
+#: that a hundred workers share: there a proof waits minutes for its turn (its process makes one at a time), a vote half a
+#: minute, and neither is to count as a failure.
 PARAMETERS = bitsage.Parameters(
     heartbeat_interval_ms=10_000,
-    heartbeat_timeout_ms=60_000,
-    attempt_timeout_ms=300_000,
+    heartbeat_timeout_ms=120_000,
+    attempt_timeout_ms=600_000,
+    consensus_timeout_ms=120_000,
     faucet_sage=100_000 * bitsage.SAGE,
 )
 
@@ -146,7 +151,7 @@ class Stage:
             actor.process.send_signal(signal.SIGCONT)
             actor.process.terminate()
         bad = []
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + END_S
         for actor in chosen:
             assert actor.process is not None
             try:

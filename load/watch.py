@@ -58,15 +58,19 @@ class Watch:
 
     def __post_init__(self) -> None:
         self._stop = threading.Event()
+        # Kept as the events come: with thousands of jobs nobody counts them anew at every look.
+        self._over: set[bytes] = set()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._client = bitsage.Client(self.log, self.network, bitsage.Key(1))
         self._thread.start()
 
     def over(self) -> int:
         """How many jobs have ended, the paid ones when their payment stands in the log."""
-        return sum(
-            1 for job, how in list(self.ended.items()) if how != "completed" or "paid" in self.stages.get(job, {})
-        )
+        return len(self._over)
+
+    def is_over(self, job_id: bytes) -> bool:
+        """Whether that job is one of them."""
+        return job_id in self._over
 
     def close(self) -> None:
         """Stop following."""
@@ -117,3 +121,7 @@ class Watch:
                 self.ended[body.job_id] = kind
         if (stage := _STAGE_OF.get(type(body))) is not None:
             self.stages.setdefault(body.job_id, {})[stage] = at
+        job = getattr(body, "job_id", b"")
+        how = self.ended.get(job)
+        if how is not None and (how != "completed" or "paid" in self.stages.get(job, {})):
+            self._over.add(job)

@@ -1,7 +1,7 @@
 """The market, folded from the events of subject `network` in `workers`: workers, jobs and the validator set.
 
 `capacities` and `placements` are the facts; the other maps are indexes over them, kept so that a match looks at a few
-keys, never at all workers or all jobs. A worker stands in an index once per job type that it does.
+keys, never at all workers or all jobs. A worker stands on a shelf once per job type that it does.
 """
 
 from collections import deque
@@ -18,20 +18,22 @@ from bitsage.schemas.events import (
 from bitsage.schemas.parameters import TIERS
 from bitsage.schemas.types import ZERO_HASH, EventBody
 
-from .low_map import LowMap, Row
+from .low_map import Row, Shelves
 from .pricing import Ramp
 from .refusal import SUPPLY
 from .sorted_map import SortedMap
 
 _RANK = {tier: rank for rank, tier in enumerate(TIERS)} | {"": 0}
-#: The shelf for any client, in both indexes.
+#: The client on the shelves for any client, in both indexes.
 ANYBODY = b""
-#: (job type, client, tier rank, attested, -reputation, load, worker): workers with a free slot, the best first. A worker that
-#: works for certain clients stands on a shelf for each of them. Numbers: ask, least tier's rank, -(collateral it can pledge).
-FreeKey = tuple[str, bytes, int, bool, int, int, bytes]
-#: (job type, client, tier rank, tee, order, job id): jobs that wait, the most urgent first; each stands on the shelf for
-#: anybody and on its client's. Numbers: -(price per row), collateral.
-WaitingKey = tuple[str, bytes, int, bool, int, bytes]
+#: (job type, client, tier rank, attested or needing it)
+Shelf = tuple[str, bytes, int, bool]
+#: (-reputation, load, worker): workers with a free slot, the best first. A worker that works for certain clients stands on
+#: a shelf for each of them. Numbers: ask, least tier's rank, -(collateral it can pledge).
+FreeKey = tuple[int, int, bytes]
+#: (order, job id): jobs that wait, the most urgent first; each stands on the shelf for anybody and on its client's.
+#: Numbers: -(price per row), collateral.
+WaitingKey = tuple[int, bytes]
 
 
 def rank(tier: str) -> int:
@@ -106,16 +108,38 @@ class Placement:
         """The highest ask that the price meets. A sealed price (0 here) may meet any: its worker reads it and declines."""
         return self.price // self.rows if self.price else SUPPLY
 
+    def given_to(self, worker: bytes) -> "Placement":
+        """The same, held by `worker`."""
+        return self._with(worker, self.price)
+
+    def at_price(self, price: int) -> "Placement":
+        """The same at another price."""
+        return self._with(self.worker, price)
+
+    def _with(self, worker: bytes, price: int) -> "Placement":
+        # The constructor, not `replace`: a raise and a match each come through here.
+        return Placement(
+            self.attempt, self.job_type, self.tier, self.tee, self.order, self.excluded, worker, price, self.rows,
+            self.client, self.ramp, self.collateral, self.reluctant,
+        )  # fmt: skip
+
     def is_closed_to(self, worker: bytes) -> bool:
         """Whether the worker does not get it now, for what it did with it before."""
         return worker in self.excluded or (self.price < self.ramp.high and worker in self.reluctant)
 
 
-def _waiting(job_id: bytes, job: Placement) -> tuple[list[WaitingKey], Row]:
-    """Where a waiting job stands in its queues, and its numbers there."""
-    shelves = (ANYBODY,) if job.client == ZERO_HASH else (ANYBODY, job.client)
-    keys = [(job.job_type, shelf, rank(job.tier), job.tee, job.order, job_id) for shelf in shelves]
-    return keys, (-job.per_row, job.collateral)
+def _shelves(job: Placement) -> tuple[Shelf, ...]:
+    """Where a job stands while it waits."""
+    anybody = (job.job_type, ANYBODY, _RANK[job.tier], job.tee)
+    return (anybody,) if job.client == ZERO_HASH else (anybody, (job.job_type, job.client, _RANK[job.tier], job.tee))
+
+
+def _wait(waiting: Shelves[Shelf, WaitingKey], job_id: bytes, job: Placement) -> Shelves[Shelf, WaitingKey]:
+    """`waiting` with the job at its price of now."""
+    row = (-job.per_row, job.collateral)
+    for shelf in _shelves(job):
+        waiting = waiting.set(shelf, (job.order, job_id), row)
+    return waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,22 +150,36 @@ class Market:
     placements: SortedMap[bytes, Placement] = field(default_factory=SortedMap)
     validators: tuple[bytes, ...] = ()
     epoch: int = 0
-    free: LowMap[FreeKey] = field(default_factory=LowMap, metadata={"index": True})
-    waiting: LowMap[WaitingKey] = field(default_factory=LowMap, metadata={"index": True})
+    free: Shelves[Shelf, FreeKey] = field(default_factory=Shelves, metadata={"index": True})
+    waiting: Shelves[Shelf, WaitingKey] = field(default_factory=Shelves, metadata={"index": True})
 
     def with_indexes(self) -> "Market":
         """The same facts with the indexes made anew (`serialise.load`)."""
-        free = [item for worker, c in self.capacities.items() if c.free for item in _free(worker, c)]
-        queued = [_waiting(job_id, job) for job_id, job in self.placements.items() if not job.worker]
-        return replace(self, free=LowMap(free), waiting=LowMap((key, row) for keys, row in queued for key in keys))
+        free = [
+            (shelf, _free_key(worker, c), row)
+            for worker, c in self.capacities.items()
+            if c.free
+            for shelf, row in _free(c)
+        ]
+        waiting = [
+            (shelf, (job.order, job_id), (-job.per_row, job.collateral))
+            for job_id, job in self.placements.items()
+            if not job.worker
+            for shelf in _shelves(job)
+        ]
+        return replace(self, free=Shelves(free), waiting=Shelves(waiting))
 
 
-def _free(worker: bytes, c: Capacity) -> list[tuple[FreeKey, Row]]:
+def _free_key(worker: bytes, c: Capacity) -> FreeKey:
+    return -c.reputation, c.load, worker
+
+
+def _free(c: Capacity) -> list[tuple[Shelf, Row]]:
     """Where a worker with a free slot stands, and its numbers there."""
     asks = c.asks or (0,) * len(c.job_types)
-    least, spare, mine = rank(c.least_tier), -c.spare, (rank(c.tier), c.attested, -c.reputation, c.load, worker)
+    least, spare, tier = _RANK[c.least_tier], -c.spare, _RANK[c.tier]
     return [
-        ((kind, client, *mine), (ask, least, spare))
+        ((kind, client, tier, c.attested), (ask, least, spare))
         for kind, ask in zip(c.job_types, asks, strict=True)
         for client in c.clients or (ANYBODY,)
     ]
@@ -170,15 +208,10 @@ def _evolve(state: Market, body: EventBody) -> Market:
             return _enter(state, body.job_id, _queued(body))
         case PriceRaised(job_id=job_id, price=price):
             job = state.placements[job_id]
-            dearer = replace(job, price=price)
-            keys, numbers = _waiting(job_id, dearer)
-            waiting = state.waiting
-            for key in keys:
-                waiting = waiting.set(key, numbers)
-            return _moved(state, state.capacities, state.placements.set(job_id, dearer), state.free, waiting)
+            return _enter(state, job_id, job.at_price(price))
         case JobMatched(job_id=job_id, worker=worker):
             job = state.placements[job_id]
-            placements = state.placements.set(job_id, replace(job, worker=worker))
+            placements = state.placements.set(job_id, job.given_to(worker))
             return _with_load(_leave(state, job_id, job, placements), worker, 1, job.collateral)
         case JobWithdrawn(job_id=job_id):
             job = state.placements[job_id]
@@ -227,17 +260,14 @@ def _queued(body: JobQueued) -> Placement:
 
 
 def _enter(state: Market, job_id: bytes, job: Placement) -> Market:
-    keys, numbers = _waiting(job_id, job)
-    waiting = state.waiting
-    for key in keys:
-        waiting = waiting.set(key, numbers)
-    return _moved(state, state.capacities, state.placements.set(job_id, job), state.free, waiting)
+    placements, waiting = state.placements.set(job_id, job), _wait(state.waiting, job_id, job)
+    return _moved(state, state.capacities, placements, state.free, waiting)
 
 
 def _leave(state: Market, job_id: bytes, job: Placement, placements: SortedMap[bytes, Placement]) -> Market:
     waiting = state.waiting
-    for key in _waiting(job_id, job)[0]:
-        waiting = waiting.remove(key)
+    for shelf in _shelves(job):
+        waiting = waiting.remove(shelf, (job.order, job_id))
     return _moved(state, state.capacities, placements, state.free, waiting)
 
 
@@ -250,20 +280,30 @@ def _moved(
     state: Market,
     capacities: SortedMap[bytes, Capacity],
     placements: SortedMap[bytes, Placement],
-    free: LowMap[FreeKey],
-    waiting: LowMap[WaitingKey],
+    free: Shelves[Shelf, FreeKey],
+    waiting: Shelves[Shelf, WaitingKey],
 ) -> Market:
     # The constructor, not `replace`: this is the hottest line of the market.
     return Market(capacities, placements, state.validators, state.epoch, free, waiting)
 
 
 def _with_capacity(state: Market, worker: bytes, old: Capacity | None, fresh: Capacity) -> Market:
-    free = state.free
-    if old is not None:
-        for key, _ in _free(worker, old) if old.free else ():
-            free = free.remove(key)
-    for key, numbers in _free(worker, fresh) if fresh.free else ():
-        free = free.set(key, numbers)
+    free, key = state.free, _free_key(worker, fresh)
+    before = _free(old) if old is not None and old.free else []
+    after = _free(fresh) if fresh.free else []
+    if old is not None and before:
+        was = _free_key(worker, old)
+        stays = bool(after) and [shelf for shelf, _ in before] == [shelf for shelf, _ in after]
+        if stays and was != key:
+            # One more job or one less: the worker keeps its shelves, and mostly its neighbours.
+            for shelf, row in after:
+                free = free.move(shelf, was, key, row)
+            after = []
+        elif not stays:
+            for shelf, _ in before:
+                free = free.remove(shelf, was)
+    for shelf, row in after:
+        free = free.set(shelf, key, row)
     gone = not fresh.slots and not fresh.load
     capacities = state.capacities.remove(worker) if gone else state.capacities.set(worker, fresh)
     return _moved(state, capacities, state.placements, free, state.waiting)

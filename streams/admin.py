@@ -183,7 +183,9 @@ def _led(admin: _Admin, names: list[str] | None = None) -> bool:
         wanted = {TopicPartition(name, number): latest for name in chosen for number in there[name].partitions}
         for answer in client.list_offsets(wanted, request_timeout=_REQUEST_SECONDS).values() if wanted else ():
             try:
-                answer.result(_REQUEST_SECONDS + 5)
+                # A leader that died is no error to librdkafka: its partitions come back as "invalid".
+                if answer.result(_REQUEST_SECONDS + 5).offset < 0:
+                    return False
             except KafkaException as error:
                 if error.args[0].code() in _NOT_YET:
                     return False

@@ -20,6 +20,15 @@ _LEADERLESS: Final = (
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.UNKNOWN_LEADER_EPOCH,
 )
+_SILENT: Final = (
+    KafkaError._TIMED_OUT,
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError.REQUEST_TIMED_OUT,
+)
+#: Seconds for the first try's answers, and twice as many for each after it: the client asks whom it believes to lead, and
+#: waits for a broker that has died as long as it is let.
+_TRY_S: Final = 3.0
 _ABSENT: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
 #: Stands for the headers of a record of which one name is not UTF-8.
 UNREADABLE_HEADERS: Final[Headers] = (("bitsage-unreadable-headers", None),)
@@ -41,14 +50,17 @@ def offsets_of(
         TopicDrift: the cluster has no such topic or partition.
     """
     wanted = {TopicPartition(topic, partition): spec for topic, partition in places}
-    options: dict[str, Any] = {"request_timeout": timeout}
-    if isolation is not None:
-        options["isolation_level"] = isolation
-    deadline = time.monotonic() + timeout
+    options: dict[str, Any] = {} if isolation is None else {"isolation_level": isolation}
+    deadline, patience = time.monotonic() + timeout, _TRY_S
     while True:
+        left = max(deadline - time.monotonic(), 0.1)
         try:
-            found = admin.list_offsets(wanted, **options)
-            return {(tp.topic, tp.partition): f.result(timeout + 5).offset for tp, f in found.items()}
+            found = admin.list_offsets(wanted, request_timeout=min(patience, left), **options)
+            offsets = {(tp.topic, tp.partition): f.result(timeout + 5).offset for tp, f in found.items()}
+            # A leader that died is no error to librdkafka 2.16: what it was asked for comes back as "invalid" (-1001).
+            if all(offset >= 0 for offset in offsets.values()):
+                return offsets
+            why = "a partition's leader did not answer"
         except KafkaException as error:
             code = error.args[0].code()
             if code in _ABSENT:
@@ -57,12 +69,16 @@ def offsets_of(
                     f"the cluster lacks a partition of {', '.join(names)}: {error.args[0].str()}"
                 ) from None
             # A broker that has just come back leads nothing for a moment.
-            if code not in _LEADERLESS or time.monotonic() > deadline:
+            if code not in _LEADERLESS and code not in _SILENT:
                 raise BrokerUnreachable(unreachable(settings, error)) from None
-            time.sleep(0.1)
-            # Only a metadata request renews the leader epochs that the client keeps.
-            with contextlib.suppress(KafkaException):
-                admin.list_topics(timeout=min(timeout, 5.0))
+            why = error.args[0].str()
+        if time.monotonic() > deadline:
+            raise BrokerUnreachable(f"no Kafka broker answered at {settings.get('bootstrap.servers')}: {why}")
+        patience *= 2
+        time.sleep(0.1)
+        # Only a metadata request renews the leaders, and their epochs, that the client keeps.
+        with contextlib.suppress(KafkaException):
+            admin.list_topics(timeout=min(left, 5.0))
 
 
 def unreachable(settings: Mapping[str, Any], error: KafkaException) -> str:

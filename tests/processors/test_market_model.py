@@ -3,11 +3,14 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitsage.processors.low_map import LowMap
 from bitsage.processors.market_state import rank
 from bitsage.processors.model import NETWORK
+from bitsage.processors.sorted_map import SortedMap
 from bitsage.schemas.commands import EnqueueJob, OfferCapacity, RaisePrice, WithdrawJob
 from bitsage.schemas.events import JobMatched
 from bitsage.schemas.parameters import PAYMENT_UNIT, TIERS, Parameters
@@ -106,6 +109,15 @@ class Naive:
                 if job is not None and job.attempt == attempt:
                     self.prices[job_id] = self.price(job, now)
         return self.match_all()
+
+
+@pytest.fixture(autouse=True, scope="module", params=[2, 256])
+def _chunks(request: pytest.FixtureRequest) -> object:
+    """With the short ones a few entries make many chunks, which split and vanish."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SortedMap, "CHUNK", request.param)
+        patch.setattr(LowMap, "CHUNK", request.param)
+        yield
 
 
 tiers = st.sampled_from(TIERS[:3])
