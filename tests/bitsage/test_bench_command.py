@@ -1,5 +1,6 @@
 """`./run bench`: names, options of one bench, and words that fit neither."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -35,3 +36,13 @@ def test_words_that_fit_nothing_are_one_sentence(words: tuple[str, ...], said: s
     assert said in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert not refused.stdout
+
+
+@pytest.mark.slow
+def test_the_prover_is_measured_in_processes_of_its_own(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    few = ("--cases", "matmul-16", "--once", "", "--runs", "1", "--no-rust", "--no-primitives")
+    measured = bench("prover", *few, "--backends", "numpy", "--profile", str(trace))
+    assert measured.returncode == 0, measured.stderr
+    assert "matmul-16" in measured.stdout
+    assert json.loads(trace.read_text())["traceEvents"]
