@@ -253,6 +253,13 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(text)
 
 
+def shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a case, said at once: the whole table comes many minutes later, or never."""
+    for row in rows:
+        print("bench:", *(f"{key} {row[key]}" for key in ("case", "prover", "total", "CPU s", "MiB")), file=sys.stderr)
+    return rows
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print the tables; returns the exit code."""
     parser = argparse.ArgumentParser(description="Time the proof system.")
@@ -284,9 +291,9 @@ def main(arguments: list[str] | None = None) -> int:
         print("bench: no Rust prover, so no ratios; interop/README.md says how to build it", file=sys.stderr)
     rows = []
     for case in timed:
-        rows += measure(case, names, options.runs, harness, events)
+        rows += shown(measure(case, names, options.runs, harness, events))
     for case in once:
-        rows += measure(case, names[:1], 0, None, None)
+        rows += shown(measure(case, names[:1], 0, None, None))
     transforms = [] if options.no_primitives else bars.transforms(names[0], options.runs, harness)
     basics = [] if options.no_primitives else primitives(min(3, options.runs))
     jobs = [] if options.no_primitives else [product_job(int(n), options.runs) for n in options.sizes.split(",")]

@@ -38,6 +38,15 @@ def test_words_that_fit_nothing_are_one_sentence(words: tuple[str, ...], said: s
     assert not refused.stdout
 
 
+@pytest.mark.parametrize("log_size", [15, 16])
+def test_the_vm_cases_have_nearly_as_many_cycles_as_they_say(log_size: int) -> None:
+    words = "import cases; print(cases.run_program(cases.vm_program({}), [1] * cases.MAX_TAPE).cycles)"
+    told = subprocess.run(
+        [sys.executable, "-c", words.format(log_size)], cwd=RUN.parent, capture_output=True, text=True, check=True
+    )
+    assert (1 << log_size) - 3 < int(told.stdout) <= 1 << log_size
+
+
 @pytest.mark.slow
 def test_the_prover_is_measured_in_processes_of_its_own(tmp_path: Path) -> None:
     trace = tmp_path / "trace.json"
