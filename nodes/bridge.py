@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect
 from bitsage.schemas.parameters import Parameters
 from bitsage.wallet import Key
 
+from .committing import DeviceCommitter
 from .jobwork import UNDECIDED
 from .signing import now_ms
 from .verdicts import (
@@ -79,8 +80,16 @@ class Refused(Exception):
 class Bridge:
     """One validator's answers. All of its state is of one event loop; verifications run in threads."""
 
-    def __init__(self, key: Key, chain_id: str, parameters: Parameters, limits: BridgeLimits) -> None:
+    def __init__(
+        self,
+        key: Key,
+        chain_id: str,
+        parameters: Parameters,
+        limits: BridgeLimits,
+        committer: DeviceCommitter | None = None,
+    ) -> None:
         self.key, self.chain_id, self.parameters, self.limits = key, chain_id, parameters, limits
+        self._committer = committer
         self.registry = CollectorRegistry()
         self._answered = Counter("bitsage_bridge_requests", "Requests by outcome.", ["outcome"], registry=self.registry)
         self._took = Histogram("bitsage_bridge_verify_seconds", "Time of a verification.", registry=self.registry)
@@ -200,7 +209,8 @@ class Bridge:
         try:
             loop = asyncio.get_running_loop()
             with self._took.time():
-                valid, reason = await loop.run_in_executor(self._pool, examine, statement, proof, self.parameters)
+                arguments = statement, proof, self.parameters, self._committer
+                valid, reason = await loop.run_in_executor(self._pool, examine, *arguments)
         # A verifier that fails in a way that nobody foresaw has judged nothing.
         except Exception as error:
             logger.exception("verification_failed", job=statement.job_id)
@@ -232,9 +242,15 @@ class Bridge:
         self._pool.shutdown(wait=True)
 
 
-def bridge_app(key: Key, chain_id: str, parameters: Parameters, limits: BridgeLimits | None = None) -> FastAPI:
+def bridge_app(
+    key: Key,
+    chain_id: str,
+    parameters: Parameters,
+    limits: BridgeLimits | None = None,
+    committer: DeviceCommitter | None = None,
+) -> FastAPI:
     """The ASGI application of one validator's bridge."""
-    bridge = Bridge(key, chain_id, parameters, limits or BridgeLimits())
+    bridge = Bridge(key, chain_id, parameters, limits or BridgeLimits(), committer)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -15,6 +15,7 @@ from bitsage.schemas.events import ProofGenerated
 from bitsage.schemas.parameters import Parameters
 from bitsage.wallet import Key, address_matches, sign_command, verify_command
 
+from .committing import DeviceCommitter
 from .jobwork import judge
 
 STATEMENT_BYTES = "Bitsage-Statement-Bytes"
@@ -79,7 +80,9 @@ def digest(statement: bytes, proof: bytes) -> bytes:
     return blake3.blake3(head + statement + proof).digest()
 
 
-def examine(statement: Statement, proof: bytes, parameters: Parameters) -> tuple[bool, str]:
+def examine(
+    statement: Statement, proof: bytes, parameters: Parameters, committer: DeviceCommitter | None = None
+) -> tuple[bool, str]:
     """The judgement of `jobwork.judge`; nothing of the request is believed."""
     event = ProofGenerated(
         job_id=bytes.fromhex(statement.job_id),
@@ -95,7 +98,7 @@ def examine(statement: Statement, proof: bytes, parameters: Parameters) -> tuple
         run_ms=0,
         prove_ms=0,
     )
-    return judge(statement.job_type, statement.input, event, parameters)
+    return judge(statement.job_type, statement.input, event, parameters, committer=committer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The job type `matmul`: C = A * B over M31, every side from 1 to 1024.
+"""The job type `matmul`: C = A * B over M31, every side from 1 to 2048.
 
 Request: {"size": n, "seed": k} for the generated square matrices of `matrices.generate_inputs`, or {"a": npy
 bytes, "b": npy bytes}, optionally with "a_hash" and "b_hash" (BLAKE3, hex) that the bytes must have.  Matrices
@@ -14,7 +14,12 @@ The claimed output reaches it in one of two ways:
   O(n^2 log n), and the proof alone shows that C = A * B.
 * As the hash of C, which is what the network's events carry.  A hash cannot be opened into a commitment, so
   the verifier computes C = A * B itself (exact, by BLAS), compares the hash and continues as above.  That is
-  sound, and cheap for n <= 1024; the proof then binds the worker, the job and the attempt to that output.
+  sound, and cheap for n <= 2048; the proof then binds the worker, the job and the attempt to that output.
+
+Hashing is most of a verification, so `verify_with` takes the commitment from elsewhere (a device).  It is compared
+with the proof's root, and nothing rests on it: the values that the columns have at z, the point outside the domain,
+are computed here, in O(n^2), and compared with those that the proof has shown of what it committed to.  Polynomials
+of degree below n^2 that differ agree at a random z for a share of at most n^2 / p^4 <= 2^-102.
 
 Both ways refuse a wrong product, a proof of another job, worker or size, and every changed byte.
 """
@@ -27,10 +32,11 @@ from typing import Any, ClassVar
 import numpy as np
 from blake3 import blake3
 
-from bitsage.stark import Air, Backend, Params, ProofRefused, Trace, prove, verify
+from bitsage.stark import Air, Backend, Params, Proof, ProofRefused, Trace, VerifiedProof, prove, verify
+from bitsage.stark.vectors import U32
 
 from .errors import JobInputInvalid
-from .job import Limits, Progress, Request
+from .job import Commit, Limits, Progress, Request
 from .matmul import interaction_columns, matmul_air, matmul_params, matmul_trace, trace_columns
 from .matrices import (
     SIZES,
@@ -45,7 +51,7 @@ from .matrices import (
     read_npy,
 )
 from .schema import InputField
-from .statement import CONFIG, MAX_COMPRESSED_PROOF_BYTES, MAX_PROOF_BYTES, commitment, parse_proof
+from .statement import CONFIG, MAX_COMPRESSED_PROOF_BYTES, MAX_PROOF_BYTES, commitment, has_values_at, parse_proof
 
 _SEEDED = {"size", "seed"}
 _INLINE = {"a", "b"}
@@ -171,13 +177,31 @@ class MatmulJob:
 
     def verify(self, request: Request, output_or_hash: Any, proof: bytes, binding: bytes) -> None:
         """Check a proof against the job; see the module's text for what is recomputed."""
+        columns, verified, _ = self._verified(request, output_or_hash, proof, binding)
+        if commitment(columns) != verified.commitments[1]:
+            raise ProofRefused("statement_mismatch")
+
+    def verify_with(self, request: Request, output_or_hash: Any, proof: bytes, binding: bytes, commit: Commit) -> None:
+        """`verify` with a commitment from elsewhere, which is not believed: see the module's text."""
+        columns, verified, parsed = self._verified(request, output_or_hash, proof, binding)
+        root = commit(columns)
+        if root is None:
+            root = commitment(columns)
+        elif not has_values_at(columns, verified.point, [column[0] for column in parsed.sampled_values[1]]):
+            raise ProofRefused("statement_mismatch", "the committed columns are not this job's")
+        if root != verified.commitments[1]:
+            raise ProofRefused("statement_mismatch")
+
+    def _verified(
+        self, request: Request, output_or_hash: Any, proof: bytes, binding: bytes
+    ) -> tuple[tuple[U32, U32, U32], VerifiedProof, Proof]:
+        """The trace columns of the claim, and a proof that holds for whatever its trace tree commits to."""
         a, b = self.inputs(request)
         params = _params(a, b, binding)
         parsed = parse_proof(proof, self.limits)
         verified = verify(matmul_air(), params, parsed, required_bits=self.limits.required_bits)
         c = self._claimed_output(a, b, output_or_hash)
-        if commitment(trace_columns(*_squares(a, b, c))) != verified.commitments[1]:
-            raise ProofRefused("statement_mismatch")
+        return trace_columns(*_squares(a, b, c)), verified, parsed
 
     def _claimed_output(self, a: Matrix, b: Matrix, output_or_hash: Any) -> Matrix:
         if not isinstance(output_or_hash, bytes):

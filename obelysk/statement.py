@@ -6,8 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bitsage.stark import PcsConfig, Proof, ProofRefused, ProofUnreadable, PublicList, PublicValue, read_proof
-from bitsage.stark.circle import coset_positions
+from bitsage.stark import (
+    QM31,
+    Backend,
+    PcsConfig,
+    Proof,
+    ProofRefused,
+    ProofUnreadable,
+    PublicList,
+    PublicValue,
+    read_proof,
+)
+from bitsage.stark.circle import SecurePoint, coset_positions
+from bitsage.stark.fold import value_at
 from bitsage.stark.numpy_backend import NumpyBackend
 from bitsage.stark.vectors import U32
 
@@ -45,9 +56,20 @@ def stored(rows: U32) -> U32:
     return result
 
 
-def commitment(columns: Sequence[U32]) -> bytes:
-    """Root of the tree over stored columns of one length under CONFIG: interpolate, extend, hash."""
-    return root_of(extended(columns))
+def commitment(columns: Sequence[U32], backend: Backend | None = None) -> bytes:
+    """Root of the tree over stored columns of one length under CONFIG: interpolate, extend, hash.
+
+    The same on every backend; without one it is NumPy's.
+    """
+    chosen = backend or NumpyBackend()
+    evaluations = chosen.extend(chosen.interpolate(columns), CONFIG.log_blowup_factor)
+    height = len(columns[0]).bit_length() - 1 + CONFIG.log_blowup_factor
+    return chosen.root(chosen.commit(evaluations, height))
+
+
+def has_values_at(columns: Sequence[U32], point: SecurePoint, values: Sequence[QM31]) -> bool:
+    """Whether these are the values at a secure point of the polynomials with these stored columns; computed here."""
+    return all(value_at(column, point) == value for column, value in zip(columns, values, strict=True))
 
 
 def extended(columns: Sequence[U32]) -> list[U32]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
+
 from . import vectors
-from .circle import bit_reversal, coset_points, generator_index
+from .circle import SecurePoint, bit_reversal, coset_points, double_x, generator_index
 from .errors import TraceInvalid
 from .fields import QM31, ZERO, m31_inverse, qadd, qscale, qsub
 from .fri_verify import line_x
@@ -39,6 +41,25 @@ def fold_circle(values: U32, alpha: QM31) -> U32:
 def fold_line(values: U32, alpha: QM31) -> U32:
     """(4, N) on a line domain to (4, N/2) on the doubled one."""
     return _fold(values, _inverse_line_x(values.shape[1].bit_length() - 1), alpha)
+
+
+def value_at(column: U32, point: SecurePoint) -> QM31:
+    """The value at a secure point of the polynomial with these stored values (N,) on its circle domain, N >= 2.
+
+    Every fold halves the domain and keeps f(point): f(x, y) = f0(x) + y f1(x), f0(x) = g0(2x^2 - 1) + x g1(2x^2 - 1)...
+    So no interpolation is needed, and the work is O(N).
+    """
+    x, y = point
+    log_size = len(column).bit_length() - 1
+    left, right = column[0::2], column[1::2]
+    odd = vectors.mul(vectors.sub(left, right), _inverse_circle_y(log_size))
+    values = vectors.mul(odd[np.newaxis], vectors.qscalar(y))
+    values[0] = vectors.add(values[0], vectors.add(left, right))
+    for _ in range(log_size - 1):
+        values, x = fold_line(values, x), double_x(x)
+    a, b, c, d = values[:, 0].tolist()
+    # Each fold leaves twice the value.
+    return qscale((a, b, c, d), m31_inverse(len(column)))
 
 
 def last_layer_coefficients(values: list[QM31], log_degree: int) -> list[QM31]:

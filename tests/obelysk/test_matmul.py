@@ -319,6 +319,6 @@ def test_proofs_fit_in_256_kib(size: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", SIZES[3:])
+@pytest.mark.parametrize("size", SIZES[3:-1])
 def test_proofs_of_the_large_sizes_fit_in_256_kib(size: int) -> None:
     prove_and_check(size)
