@@ -59,7 +59,7 @@ def line(name: str, terms: ErrorTerms) -> str:
 
 
 def rows() -> list[str]:
-    lines = [line(f"matmul n = {size}", matmul_terms(size)) for size in (16, 64, 256, 1024)]
+    lines = [line(f"matmul n = {size}", matmul_terms(size)) for size in (16, 64, 256, 1024, 2048)]
     lines += [line(f"vm, 2^{log_rows} cycles", vm_terms(log_rows)) for log_rows in (16, 20)]
     lines.append(line("inference, 256 images", inference_terms()))
     lines.append(line("plonk, 2^20 rows", error_terms(*large("plonk"))))
