@@ -9,6 +9,7 @@ fails, hangs or computes nonsense costs time.
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -69,21 +70,18 @@ class DeviceCommitter:
         self._call = threading.Thread(target=lambda: answers.put(self._root(columns)), name="commit", daemon=True)
         self._call.start()
         try:
-            return answers.get(timeout=self._patience_s)
+            found = answers.get(timeout=self._patience_s)
         except queue.Empty:
             logger.warning("device_slow", wanted=self._wanted, seconds=self._patience_s, instead="numpy")
             return None
+        self._call = None
+        return found
 
     def _root(self, columns: Sequence[U32]) -> bytes | None:
+        info = None
         try:
             info = choose(self._wanted)
-            if info is None:
-                return None
-            try:
-                return self._root_on(info, columns)
-            finally:
-                if not self._with_prover:
-                    open_device(info).pool.trim()
+            return None if info is None else self._root_on(info, columns)
         except DeviceError as error:
             self._off = not isinstance(error, DeviceOutOfMemory)
             logger.warning("device_failed", wanted=self._wanted, reason=error.code, instead="numpy")
@@ -91,6 +89,11 @@ class DeviceCommitter:
         except Exception as error:  # noqa: BLE001
             self._off = True
             logger.warning("device_failed", wanted=self._wanted, reason=type(error).__name__, instead="numpy")
+        finally:
+            if info is not None and not self._with_prover:
+                # Not kept until the next large proof, which may be days away.
+                with suppress(Exception):
+                    open_device(info).pool.trim()
         return None
 
     def distrust(self) -> None:

@@ -208,10 +208,10 @@ def test_the_process_that_proves_waits_for_its_device(there, columns) -> None:
 
 @pytest.mark.slow
 def test_the_largest_product_on_the_device() -> None:
-    """2^22 rows. About a minute on two cores that do nothing else; NumPy alone takes several."""
+    """2^22 rows: some 45 s of processor time and 9 GiB on a CPU's runtime."""
     info = choose(None)
-    if info is None:
-        pytest.skip("no OpenCL device is present")
+    if info is None or info.memory < 12 << 30:
+        pytest.skip("no OpenCL device with 12 GiB is present")
     request = {"size": 2048, "seed": 9}
     work = prove_request(JOB, request, BINDING, "job", None, None)
     assert work.backend == info.label
