@@ -24,8 +24,9 @@ from bitsage.stark.vectors import U32
 logger = structlog.get_logger(__name__)
 #: Columns below this length are committed with NumPy: it takes no longer than to wake a device (0.1 s).
 LEAST_ROWS = 1 << 18
-#: How long a validator waits for a device (seconds): votes expire after 30, and NumPy has to have time after it.
-PATIENCE_S = 8.0
+#: How long a validator waits for a device (seconds). On a processor that is busy both ways are slow, NumPy's by far slower;
+#: a device that hangs is waited for once, which may cost one vote (they expire after 30 s) and no more.
+PATIENCE_S = 20.0
 
 
 def device_root(info: DeviceInfo, columns: Sequence[U32]) -> bytes:
