@@ -208,7 +208,7 @@ def test_the_process_that_proves_waits_for_its_device(there, columns) -> None:
 
 @pytest.mark.slow
 def test_the_largest_product_on_the_device() -> None:
-    """2^22 rows: some 45 s of processor time and 9 GiB on a CPU's runtime."""
+    """2^22 rows: some 48 s of processor time and 9 GiB on a CPU's runtime."""
     info = choose(None)
     if info is None or info.memory < 12 << 30:
         pytest.skip("no OpenCL device with 12 GiB is present")
