@@ -22,7 +22,6 @@ from starlette.requests import ClientDisconnect
 from bitsage.schemas.parameters import Parameters
 from bitsage.wallet import Key
 
-from .committing import DeviceCommitter
 from .jobwork import UNDECIDED
 from .signing import now_ms
 from .verdicts import (
@@ -80,16 +79,8 @@ class Refused(Exception):
 class Bridge:
     """One validator's answers. All of its state is of one event loop; verifications run in threads."""
 
-    def __init__(
-        self,
-        key: Key,
-        chain_id: str,
-        parameters: Parameters,
-        limits: BridgeLimits,
-        committer: DeviceCommitter | None = None,
-    ) -> None:
+    def __init__(self, key: Key, chain_id: str, parameters: Parameters, limits: BridgeLimits) -> None:
         self.key, self.chain_id, self.parameters, self.limits = key, chain_id, parameters, limits
-        self._committer = committer
         self.registry = CollectorRegistry()
         self._answered = Counter("bitsage_bridge_requests", "Requests by outcome.", ["outcome"], registry=self.registry)
         self._took = Histogram("bitsage_bridge_verify_seconds", "Time of a verification.", registry=self.registry)
@@ -209,8 +200,7 @@ class Bridge:
         try:
             loop = asyncio.get_running_loop()
             with self._took.time():
-                arguments = statement, proof, self.parameters, self._committer
-                valid, reason = await loop.run_in_executor(self._pool, examine, *arguments)
+                valid, reason = await loop.run_in_executor(self._pool, examine, statement, proof, self.parameters)
         # A verifier that fails in a way that nobody foresaw has judged nothing.
         except Exception as error:
             logger.exception("verification_failed", job=statement.job_id)
@@ -242,15 +232,9 @@ class Bridge:
         self._pool.shutdown(wait=True)
 
 
-def bridge_app(
-    key: Key,
-    chain_id: str,
-    parameters: Parameters,
-    limits: BridgeLimits | None = None,
-    committer: DeviceCommitter | None = None,
-) -> FastAPI:
+def bridge_app(key: Key, chain_id: str, parameters: Parameters, limits: BridgeLimits | None = None) -> FastAPI:
     """The ASGI application of one validator's bridge."""
-    bridge = Bridge(key, chain_id, parameters, limits or BridgeLimits(), committer)
+    bridge = Bridge(key, chain_id, parameters, limits or BridgeLimits())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

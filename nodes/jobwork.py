@@ -22,13 +22,11 @@ from bitsage.obelysk import (
     write_input,
 )
 from bitsage.opencl import DeviceError, prove_with_fallback
-from bitsage.opencl.device import NUMPY
 from bitsage.processors.refusal import NAME_MAX
 from bitsage.schemas.events import ProofGenerated
 from bitsage.schemas.parameters import Parameters
 from bitsage.stark import ProofRefused, ProverError
 
-from .committing import DeviceCommitter, verify_assisted
 from .openjobs import OpenJob
 
 logger = structlog.get_logger(__name__)
@@ -148,9 +146,7 @@ def prove_request(
     output_hash = job_type.output_hash(output)
     if not isinstance(raw, bytes) or not isinstance(output_hash, bytes) or len(output_hash) != 32:
         raise TypeError("a proof is bytes and an output hash has 32 of them")
-    on_device = proved.device != NUMPY and not proved.failed
-    committer = DeviceCommitter(device, with_prover=True) if on_device else None
-    verify_assisted(job_type, request, output_hash, raw, bound, committer)
+    job_type.verify(request, output_hash, raw, bound)
     packed = pack(raw)
     if len(packed) > job_type.limits.max_compressed_proof_bytes:
         most = job_type.limits.max_compressed_proof_bytes
@@ -173,18 +169,10 @@ def prove_request(
 UNDECIDED = frozenset({JobTypeFailed.code, UnknownJobType.code})
 
 
-def judge(
-    job_type_name: str,
-    job_input: str,
-    proof: ProofGenerated,
-    parameters: Parameters,
-    *,
-    committer: DeviceCommitter | None = None,
-) -> tuple[bool, str]:
+def judge(job_type_name: str, job_input: str, proof: ProofGenerated, parameters: Parameters) -> tuple[bool, str]:
     """A validator's judgement: (valid, reason). Everything is recomputed; nothing of the event is believed.
 
-    A `committer` makes it faster, never different. A reason of `UNDECIDED` says something of this process and nothing of
-    the proof: the vote is withheld.
+    A reason of `UNDECIDED` says something of this process and nothing of the proof: the vote is withheld.
     """
     try:
         raw = unpack(proof.proof, parameters.proof_max_uncompressed)
@@ -193,8 +181,7 @@ def judge(
         bound = binding(proof.job_id, proof.attempt, proof.worker)
         with failures_named(job_type_name, ProofRefused):
             job_type = get_job_type(job_type_name)
-            request = request_of(job_type, job_input)
-            verify_assisted(job_type, request, proof.output_hash, raw, bound, committer)
+            job_type.verify(request_of(job_type, job_input), proof.output_hash, raw, bound)
     except ProofRefused as error:
         return False, error.reason
     except JobInputInvalid:

@@ -15,7 +15,6 @@ from bitsage.schemas.events import ProofGenerated
 from bitsage.schemas.parameters import Parameters
 from bitsage.wallet import Key, address_matches, sign_command, verify_command
 
-from .committing import DeviceCommitter
 from .jobwork import judge
 
 STATEMENT_BYTES = "Bitsage-Statement-Bytes"
@@ -80,9 +79,7 @@ def digest(statement: bytes, proof: bytes) -> bytes:
     return blake3.blake3(head + statement + proof).digest()
 
 
-def examine(
-    statement: Statement, proof: bytes, parameters: Parameters, committer: DeviceCommitter | None = None
-) -> tuple[bool, str]:
+def examine(statement: Statement, proof: bytes, parameters: Parameters) -> tuple[bool, str]:
     """The judgement of `jobwork.judge`; nothing of the request is believed."""
     event = ProofGenerated(
         job_id=bytes.fromhex(statement.job_id),
@@ -98,7 +95,7 @@ def examine(
         run_ms=0,
         prove_ms=0,
     )
-    return judge(statement.job_type, statement.input, event, parameters, committer=committer)
+    return judge(statement.job_type, statement.input, event, parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from .errors import (
     UnknownJobType,
     failures_named,
 )
-from .job import AssistedJob, CountedJob, JobType, Limits, MeasuredJob
+from .job import CountedJob, JobType, Limits, MeasuredJob
 from .matmul_job import MatmulJob
 from .matrices import generate_inputs
 from .proven import ProvenJob
@@ -26,7 +26,6 @@ __all__ = [
     "GROUP",
     "INPUT_REASONS",
     "JOB_TYPES",
-    "AssistedJob",
     "CountedJob",
     "DuplicateJobType",
     "InputField",

@@ -7,20 +7,17 @@ canonical encoding, whose BLAKE3 hash names it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from bitsage.stark import Air, Backend, Params, Trace
-from bitsage.stark.vectors import U32
 
 from .schema import InputSchema
 
 Request = Mapping[str, Any]
 #: Called with (stage, stages done, stages in all).
 Progress = Callable[[str, int, int], None]
-#: The commitment (32 bytes) of stored columns of one length, made somewhere else; None where that did not come off.
-Commit = Callable[[Sequence[U32]], bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +111,3 @@ class WitnessedJob(Protocol):
 
     def witness(self, request: Request) -> Trace:
         """Run the request; all its preprocessed and trace columns in stored order.  Raises JobInputInvalid."""
-
-
-@runtime_checkable
-class AssistedJob(Protocol):
-    """A job type whose verifier commits long columns that it knows, and can have a device do that."""
-
-    def verify_with(self, request: Request, output_or_hash: Any, proof: bytes, binding: bytes, commit: Commit) -> None:
-        """`JobType.verify` with commitments made by `commit`.
-
-        What this accepts, `verify` accepts, whatever `commit` returns (but for the error of a random check, in the type's
-        documentation).  What it refuses may be good: whoever gives a `commit` that can err has to ask `verify` then.
-        """

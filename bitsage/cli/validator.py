@@ -1,20 +1,17 @@
 """`sage-validator`: stake, register, verify every proof and vote."""
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bitsage.amounts import in_sage, to_base_units
 
 from . import output
-from .context import client_of, config, load_key, network, run_node, wallet_name
+from .context import client_of, load_key, network, run_node, wallet_name
 from .failures import EXIT_CODES, Commands
 from .options import AsJson, Name, Password, PasswordFile, root
 from .shared import Role, add_balance_command, add_stake_commands, add_wallet_commands, send, show_answers
-
-if TYPE_CHECKING:
-    from bitsage.nodes.committing import DeviceCommitter
 
 ROLE = Role("validator", "sage-validator")
 app = typer.Typer(
@@ -26,13 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.callback()(root)
-Device = Annotated[
-    str | None,
-    typer.Option(
-        "--device",
-        help="What large inputs are hashed on, as `sage devices` lists it, or numpy; default: the best there is.",
-    ),
-]
 add_wallet_commands(app, ROLE)
 
 
@@ -69,37 +59,17 @@ def register(
 
 
 @app.command("start", epilog="Example: sage-validator start --name validator")
-def start(
-    name: Name = None, password: Password = None, password_file: PasswordFile = None, device: Device = None
-) -> None:
+def start(name: Name = None, password: Password = None, password_file: PasswordFile = None) -> None:
     """Judge: verify every proof that is put to the vote, and vote. SIGTERM or Ctrl-C: finish, leave."""
-    from functools import partial
-
-    from bitsage.nodes.jobwork import judge
     from bitsage.nodes.validator import ValidatorNode
     from bitsage.schemas.events import ValidatorDeparted, ValidatorRegistered
 
     from .process import registered
 
     chosen = wallet_name(name, ROLE.name)
-    judgement = partial(judge, committer=_committer(device))
     key = load_key(chosen, password, password_file)
     registered(key, ValidatorRegistered, ValidatorDeparted, "register first: sage-validator register")
-    run_node(chosen, lambda client, folder: ValidatorNode(client, folder, judgement=judgement), key)
-
-
-def _committer(device: str | None) -> "DeviceCommitter":
-    """On the device that is asked for; a name that no device has is told before anything is judged.
-
-    Raises:
-        DeviceUnknown: there is no such device.
-    """
-    from bitsage.nodes.committing import DeviceCommitter
-    from bitsage.opencl import choose
-
-    wanted = device or config().device
-    choose(wanted)
-    return DeviceCommitter(wanted)
+    run_node(chosen, ValidatorNode, key)
 
 
 @app.command("serve", epilog="Example: sage-validator serve --port 9440")
@@ -113,7 +83,6 @@ def serve(
     verify_timeout: Annotated[
         float, typer.Option("--verify-timeout", min=0.1, max=3600, metavar="SECONDS", help="Time for a verification.")
     ] = 60.0,
-    device: Device = None,
     name: Name = None,
     password: Password = None,
     password_file: PasswordFile = None,
@@ -124,11 +93,11 @@ def serve(
 
     from .process import serve_alone
 
-    chosen, committer = wallet_name(name, ROLE.name), _committer(device)
+    chosen = wallet_name(name, ROLE.name)
     key, net = load_key(chosen, password, password_file), network()
     limits = BridgeLimits(workers=workers, body_timeout_s=body_timeout, verify_timeout_s=verify_timeout)
     drain = int(body_timeout + verify_timeout) + 1
-    server = BridgeServer(bridge_app(key, net.chain_id, net.parameters, limits, committer), host, port, drain_s=drain)
+    server = BridgeServer(bridge_app(key, net.chain_id, net.parameters, limits), host, port, drain_s=drain)
     server.bind()
     output.say(f"listening on {host}:{server.port}")
     serve_alone(f"{chosen}-bridge", server)

@@ -1,4 +1,4 @@
-"""Jobs that not every machine can do, and devices that validators use, as they are typed and configured."""
+"""Jobs that not every machine can do, as they are typed and configured."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 from testnetwork import TestNetwork
 
-from bitsage.nodes.committing import DeviceCommitter
 from bitsage.opencl import DeviceInfo
 from bitsage.processors.jobs import LARGE_ROWS
-from bitsage.schemas.events import WorkerRegistered
 
 CPU = DeviceInfo(0, "a processor", "", "", "", "", "cpu", 0, 0, 1, 1, 1)
 GPU = replace(CPU, name="a card", kind="gpu")
@@ -29,14 +27,11 @@ def failed(ran: Any, code: str) -> str:
 def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     """The nodes that `start` would run."""
     nodes: list[Any] = []
-    joined = {
-        WorkerRegistered: SimpleNamespace(slots=1, job_types=[], asks=[], clients=[], least_tier="", max_collateral=0)
-    }
-    monkeypatch.setattr("bitsage.cli.process.registered", lambda key, kind, *_: joined.get(kind))
-    for program in ("worker", "validator"):
-        monkeypatch.setattr(f"bitsage.cli.{program}.load_key", lambda *_: None)
-        build = lambda name, make, key: nodes.append(make(SimpleNamespace(), tmp_path))  # noqa: E731
-        monkeypatch.setattr(f"bitsage.cli.{program}.run_node", build)
+    joined = SimpleNamespace(slots=1, job_types=[], asks=[], clients=[], least_tier="", max_collateral=0)
+    monkeypatch.setattr("bitsage.cli.process.registered", lambda *_: joined)
+    monkeypatch.setattr("bitsage.cli.worker.load_key", lambda *_: None)
+    build = lambda name, make, key: nodes.append(make(SimpleNamespace(), tmp_path))  # noqa: E731
+    monkeypatch.setattr("bitsage.cli.worker.run_node", build)
     return nodes
 
 
@@ -72,16 +67,3 @@ def test_a_worker_knows_from_its_device_and_configuration_how_much_it_takes(
 def test_a_worker_takes_what_every_worker_takes(sh) -> None:
     Path("bitsage.toml").write_text(f"[worker]\nmax_rows = {LARGE_ROWS - 1}\n")
     failed(sh("sage-worker start", code=2), "bad_value")
-
-
-def test_a_validator_commits_on_the_device_that_it_is_told(sh, started: list[Any]) -> None:
-    sh("sage-validator start --device numpy")
-    committer = started[0].judgement.keywords["committer"]
-    assert isinstance(committer, DeviceCommitter)
-    assert committer._wanted == "numpy"
-
-
-@pytest.mark.parametrize("command", ["start", "serve --port 0"])
-def test_a_validators_unknown_device_is_told_at_once(sh, started: list[Any], command: str) -> None:
-    failed(sh(f"sage-validator {command} --device nonsense", code=2), "device_unknown")
-    assert started == []

@@ -23,7 +23,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "soundness.md").read_text()
 
 def matmul_terms(size: int) -> ErrorTerms:
     own = {"product check": FIELD_BITS - log2(2 * (size - 1))}
-    return error_terms(matmul_air(), matmul_params(size, bytes(32)), own)
+    return error_terms(matmul_air(), matmul_params(size, bytes(32), bytes(32)), own)
 
 
 def large(name: str) -> tuple[Air, Params]:
@@ -118,7 +118,7 @@ def test_the_page_names_the_reasons_it_speaks_of() -> None:
 
 @pytest.mark.parametrize("size", [16, 1024])
 def test_more_queries_bring_the_proven_figure_that_the_page_says(size: int) -> None:
-    params = matmul_params(size, bytes(32))
+    params = matmul_params(size, bytes(32), bytes(32))
     more = replace(params, config=replace(CONFIG, n_queries=113))
     for air, given in ((matmul_air(), more), *((a, replace(p, config=more.config)) for a, p in map(large, LARGE))):
         assert error_terms(air, given).proven > 93
