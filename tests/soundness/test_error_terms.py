@@ -22,7 +22,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "soundness.md").read_text()
 
 
 def matmul_terms(size: int) -> ErrorTerms:
-    own = {"product check": FIELD_BITS - log2(2 * (size - 1))}
+    own = {"product check": FIELD_BITS - log2(2 * (size - 1)), "matrices at z": FIELD_BITS - 2 * log2(size)}
     return error_terms(matmul_air(), matmul_params(size, bytes(32), bytes(32)), own)
 
 
@@ -77,6 +77,7 @@ def test_the_terms_of_matmul_by_hand() -> None:
     terms = matmul_terms(16)
     field = log2(P) * 4
     assert isclose(terms.challenges["product check"], field - log2(30))
+    assert isclose(terms.challenges["matrices at z"], field - log2(256))
     assert isclose(terms.combination, field - log2(6))
     assert isclose(terms.out_of_domain, field - log2((3 + 24) * 256))
     assert isclose(terms.quotients, field - log2(85 * 1024))
