@@ -29,7 +29,11 @@ from .transcript import Environment, run_checks, run_transcript
 
 @dataclass(frozen=True, slots=True)
 class VerifiedProof:
-    """What an accepted proof establishes; `point` is where outside the domain its columns' values were taken."""
+    """What an accepted proof establishes.
+
+    `point` is z, drawn by the verifier after every commitment to columns: a column of the largest size with the mask
+    entry 0 has the sampled value of that entry there.
+    """
 
     air: str
     security_bits: int

@@ -158,6 +158,16 @@ def test_an_output_that_is_chosen_once_z_is_known_is_refused(proven: tuple[Matri
     assert reason(REQUEST, JOB.output_hash(wrong), proof) == "output_mismatch"
 
 
+def test_every_proof_has_its_own_point_and_is_compared_there(proven: tuple[Matrix, bytes]) -> None:
+    output, proof = proven
+    columns = trace_columns(*generate_inputs(16, 42), output)
+    points, samples = [], []
+    for binding, made in ((BINDING, proof), (bytes(32), JOB.prove(REQUEST, output, bytes(32)))):
+        points.append(verify(*JOB.statement(REQUEST, binding), made).point)
+        samples.append(read_proof(made).sampled_values[TRACE_TREE])
+    assert [[has_values_at(columns, z, shown) for shown in samples] for z in points] == [[True, False], [False, True]]
+
+
 def with_samples(proof: bytes, samples: Any) -> bytes:
     parsed: Proof = read_proof(proof)
     trees = list(parsed.sampled_values)
