@@ -58,7 +58,7 @@ class Logging(BaseModel):
 
 
 class WorkerSettings(BaseModel):
-    """What a worker bids for; it counts from its next registration on."""
+    """What a worker bids for; it counts from its next registration on, `max_rows` from its next start."""
 
     model_config = _STRICT
     min_price: str = Field("0", description="least price per proven row in SAGE; for single types: 0.001,vm=0.002")
@@ -67,6 +67,11 @@ class WorkerSettings(BaseModel):
     least_tier: str = Field("", description="least GPU tier that a job has to ask for; none: any")
     slots: int = Field(1, description="jobs at once, 1 to 4")
     max_collateral: str = Field("0", description="most stake that it pledges for one job, SAGE")
+    max_rows: int | None = Field(
+        None,
+        ge=1 << 20,
+        description="most rows of a job that it proves, 2^20 at least; others are declined; none: 2^20 without a GPU, any with",
+    )
 
 
 class NetworkSettings(BaseModel):

@@ -7,11 +7,21 @@ registration on; until then the worker declines, in the lock time of an offer, w
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bitsage.processors.jobs import LARGE_ROWS
 from bitsage.processors.market_state import rank
 from bitsage.schemas.commands import RegisterWorker
 from bitsage.schemas.events import WorkerRegistered
 
 from .openjobs import OpenJob
+
+
+def max_rows(configured: int | None, kind: str | None) -> int:
+    """Most rows that a worker proves, 0 for any: what is configured, else any on a GPU or accelerator, LARGE_ROWS elsewhere.
+
+    Args:
+        kind: of the device that it proves on (`opencl.DeviceInfo.kind`); None for NumPy.
+    """
+    return configured or (LARGE_ROWS if kind in (None, "cpu") else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +30,8 @@ class BiddingPolicy:
 
     `job_types`: what it does (none: every installed type); `clients`: for whom alone it works (none: for anybody);
     `least_tier`: least tier that a job has to ask for; `slots`: jobs at once; `max_collateral`: most pledged for one job.
+    `max_rows`: most rows that it proves, 0 for any; no part of the registration, and at least LARGE_ROWS, so that declining
+    is free.
     """
 
     ask: int = 0
@@ -29,6 +41,7 @@ class BiddingPolicy:
     least_tier: str = ""
     slots: int = 1
     max_collateral: int = 0
+    max_rows: int = 0
 
     def ask_for(self, job_type: str) -> int:
         """The least price per proven row of a job of this type."""
@@ -60,10 +73,14 @@ class BiddingPolicy:
             max_collateral=joined.max_collateral,
         )
 
+    def takes_no_such_size(self, job: OpenJob) -> bool:
+        """Whether the job has more rows than the worker proves."""
+        return 0 < self.max_rows < (0 if job.submitted is None else job.submitted.rows)
+
     def objection(self, job: OpenJob, price: int | None = None) -> str | None:
         """Why the worker does not want the attempt that was assigned to it; None when it does.
 
-        `price`, `job_type`, `client`, `tier` or `collateral`.
+        `rows`, `price`, `job_type`, `client`, `tier` or `collateral`.
 
         Args:
             price: base units; None for the public one of the assignment.
@@ -73,6 +90,7 @@ class BiddingPolicy:
             return None
         spec = submitted.spec
         checks = {
+            "rows": self.takes_no_such_size(job),
             "job_type": bool(self.job_types) and spec.job_type not in self.job_types,
             "price": self.ask_for(spec.job_type) * submitted.rows > (attempt.cost if price is None else price),
             "client": bool(self.clients) and submitted.client not in self.clients,

@@ -165,8 +165,9 @@ class WorkerNode:
                     logger.info("job_declined", job=job_subject(job.job_id), attempt=attempt.attempt, reason=reason)
 
     def _has_to_answer(self, job: OpenJob, attempt: JobAssigned) -> bool:
-        """Whether the attempt is begun or declined before any work: it has a lock time, or a price that is to be read."""
-        return bool(attempt.lock_until or self._reads_price(job)) and job.started < attempt.attempt
+        """Whether the attempt is begun or declined before any work: a lock time, a price to be read, or too many rows."""
+        too_large = self.policy is not None and self.policy.takes_no_such_size(job)
+        return bool(attempt.lock_until or too_large or self._reads_price(job)) and job.started < attempt.attempt
 
     def _reads_price(self, job: OpenJob) -> bool:
         """Whether the price is sealed and the policy asks for one."""

@@ -8,8 +8,8 @@ holds for every s, t if and only if C = A * B, and for a wrong C with probabilit
 The n^3 products of the definition become n^2 rows.
 
 Rows: r = (segment, position) = (r div n, r mod n).  Trace columns: A transposed (segment k, position i),
-B (segment k, position j), C (segment i, position j), so that the root of the trace tree is a commitment to
-the job's input and output and to nothing else.  The interaction columns, all in QM31, are
+B (segment k, position j), C (segment i, position j), so that the trace tree commits to the job's input and
+output and to nothing else.  A hash of the three matrices is absorbed before it.  The interaction columns, all in QM31, are
 
     p = s^position    q = t^position    u = s^segment
     a = sum over the segment so far of p * A        b = likewise of q * B
@@ -40,7 +40,7 @@ from bitsage.stark.fields import ZERO, qpowers
 from bitsage.stark.vectors import U32
 
 from .matrices import Matrix
-from .statement import BINDING_VALUES, CONFIG, binding_limbs, commitment, stored
+from .statement import BINDING_VALUES, CONFIG, binding_limbs, commitment, limbs, stored
 
 __all__ = [
     "CONFIG",
@@ -66,6 +66,7 @@ PREPROCESSED_ROOTS: dict[int, str] = {
     256: "838f800045d3bc9768b54812c55447191b10b09622a9c0d6a0430fe69a146466",
     512: "405c014b92151a0112b192b2451cf78e83c14d4d27682a36061221e36f5696c6",
     1024: "acbcd181ecdb595d9663d2c09c755a41fb4a2b3527f49814977c1248d1a681af",
+    2048: "eebedcb1edebf04c1e41d1b45198106ed4eeb074b8c6fde47f08842d0a75f67a",
 }
 
 
@@ -90,6 +91,7 @@ def matmul_air() -> Air:
     c.constrain(first_row * d_prev)
     air = AirBuilder("matmul", preprocessed=SELECTORS).add(c)
     statement = [PublicValue("size"), *(PublicValue("shape", k) for k in range(3))]
+    statement += [PublicValue("matrices", k) for k in range(16)]
     air.step("mix_config").step("mix_u32s", *statement, *BINDING_VALUES).commit(0).commit(1)
     return air.step("draw_felt", names=("s",)).step("draw_felt", names=("t",)).commit(2).build()
 
@@ -136,9 +138,10 @@ def interaction_columns(a: Matrix, b: Matrix, c: Matrix, challenges: Mapping[str
     return [[row for column in columns for row in stored(column)]]
 
 
-def matmul_params(size: int, binding: bytes, shape: tuple[int, int, int] | None = None) -> Params:
+def matmul_params(size: int, binding: bytes, matrices: bytes, shape: tuple[int, int, int] | None = None) -> Params:
     """Parameters of a job's proof; the preprocessed root is pinned.  Raises JobInputInvalid for a bad binding.
 
+    `matrices` is a hash (32 bytes) of A, B and C, by which every challenge is drawn for these and no others.
     `shape` are the rows of A, the columns of A and the columns of B before they were padded to `size`; without it
     nothing was padded.
     """
@@ -147,7 +150,12 @@ def matmul_params(size: int, binding: bytes, shape: tuple[int, int, int] | None 
         config=CONFIG,
         log_sizes=(n,),
         preprocessed_log_sizes=(n,) * len(SELECTORS),
-        public={"size": size, "shape": PublicList(shape or (size,) * 3), "binding": binding_limbs(binding)},
+        public={
+            "size": size,
+            "shape": PublicList(shape or (size,) * 3),
+            "matrices": limbs(matrices),
+            "binding": binding_limbs(binding),
+        },
         claimed_sums=(ZERO,),
         preprocessed_root=bytes.fromhex(PREPROCESSED_ROOTS[size]),
     )

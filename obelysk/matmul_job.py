@@ -1,4 +1,4 @@
-"""The job type `matmul`: C = A * B over M31, every side from 1 to 1024.
+"""The job type `matmul`: C = A * B over M31, every side from 1 to 2048.
 
 Request: {"size": n, "seed": k} for the generated square matrices of `matrices.generate_inputs`, or {"a": npy
 bytes, "b": npy bytes}, optionally with "a_hash" and "b_hash" (BLAKE3, hex) that the bytes must have.  Matrices
@@ -6,15 +6,24 @@ that are not squares of a power of two are padded with zeros to the smallest tha
 statement names the claimed shape, and the verifier pads what it knows in the same way, so the padding of C is
 proven to be 0 like every other entry.
 
-What the verifier trusts: nothing in the proof.  It knows the request, hence A and B, and it recomputes the
-commitment of (A transposed, B, C) and compares it with the root that the proof's challenges were drawn from.
-The claimed output reaches it in one of two ways:
+What the verifier trusts: nothing in the proof.  It knows the request, hence A and B, and it identifies what the
+trace tree commits to, in O(n^2) and without committing anything again:
 
-* As the matrix C.  Then no product is computed: hashing C into the commitment and checking the proof costs
-  O(n^2 log n), and the proof alone shows that C = A * B.
-* As the hash of C, which is what the network's events carry.  A hash cannot be opened into a commitment, so
-  the verifier computes C = A * B itself (exact, by BLAS), compares the hash and continues as above.  That is
-  sound, and cheap for n <= 1024; the proof then binds the worker, the job and the attempt to that output.
+* A hash of A, B and C is absorbed before any challenge is drawn.  So the matrices are fixed before z, the point
+  outside the domain, is.
+* The values that the columns (A transposed, B, C) have at z are computed and compared with those that the proof
+  has shown of its committed columns.  Different polynomials agree at a random z for a share of at most n^2 / p^4
+  <= 2^-102 of the points.
+
+Without the first the second would show nothing: the values at z are four linear equations over M31 for the entries
+of each matrix, and whoever knows z solves them for a C that is no product.
+
+The claimed output reaches the verifier in one of two ways:
+
+* As the matrix C.  Then no product is computed, and the proof alone shows that C = A * B.
+* As the hash of C, which is what the network's events carry.  The verifier computes C = A * B itself (exact, by
+  BLAS), compares the hash and continues as above.  That is sound, and cheap for n <= 2048; the proof then binds
+  the worker, the job and the attempt to that output.
 
 Both ways refuse a wrong product, a proof of another job, worker or size, and every changed byte.
 """
@@ -45,13 +54,16 @@ from .matrices import (
     read_npy,
 )
 from .schema import InputField
-from .statement import CONFIG, MAX_COMPRESSED_PROOF_BYTES, MAX_PROOF_BYTES, commitment, parse_proof
+from .statement import CONFIG, MAX_COMPRESSED_PROOF_BYTES, MAX_PROOF_BYTES, has_values_at, parse_proof
 
 _SEEDED = {"size", "seed"}
 _INLINE = {"a", "b"}
 #: Side of the matrices that a device is measured with.
 BENCHMARK_SIZE = 128
 _HASHES = {"a_hash", "b_hash"}
+#: Index of the tree of the columns A transposed, B and C.
+TRACE_TREE = 1
+_MATRICES_CONTEXT = b"bitsage matmul matrices v1"
 _MAX_NPY_BYTES = 8 * SIZES[-1] ** 2 + 4096
 
 
@@ -138,8 +150,9 @@ class MatmulJob:
         return blake3(encode_matrix(output)).digest()
 
     def statement(self, request: Request, binding: bytes) -> tuple[Air, Params]:
-        """AIR and parameters of a request's proof."""
-        return matmul_air(), _params(*self.inputs(request), binding)
+        """AIR and parameters of a request's proof, which name its output by a hash; so the product is computed."""
+        a, b = self.inputs(request)
+        return matmul_air(), _params(a, b, product(a, b), binding)
 
     def witness(self, request: Request) -> Trace:
         """The columns of the honest run, from which `stark.prove` solves the interaction columns."""
@@ -157,8 +170,8 @@ class MatmulJob:
     ) -> bytes:
         """Prove C = A * B for this binding; about 0.1 to 0.3 MiB in the compact binary form."""
         a, b = self.inputs(request)
-        params = _params(a, b, binding)
-        square = _squares(a, b, _output(output, a, b))
+        params = _params(a, b, _output(output, a, b), binding)
+        square = _squares(a, b, output)
         bundle = prove(
             matmul_air(),
             params,
@@ -172,12 +185,13 @@ class MatmulJob:
     def verify(self, request: Request, output_or_hash: Any, proof: bytes, binding: bytes) -> None:
         """Check a proof against the job; see the module's text for what is recomputed."""
         a, b = self.inputs(request)
-        params = _params(a, b, binding)
         parsed = parse_proof(proof, self.limits)
-        verified = verify(matmul_air(), params, parsed, required_bits=self.limits.required_bits)
         c = self._claimed_output(a, b, output_or_hash)
-        if commitment(trace_columns(*_squares(a, b, c))) != verified.commitments[1]:
-            raise ProofRefused("statement_mismatch")
+        params = _params(a, b, c, binding)
+        verified = verify(matmul_air(), params, parsed, required_bits=self.limits.required_bits)
+        # `point` is the verifier's own z, and every column of the trace tree is read there and nowhere else.
+        if not has_values_at(trace_columns(*_squares(a, b, c)), verified.point, parsed.sampled_values[TRACE_TREE]):
+            raise ProofRefused("statement_mismatch", "the committed columns are not this job's matrices")
 
     def _claimed_output(self, a: Matrix, b: Matrix, output_or_hash: Any) -> Matrix:
         if not isinstance(output_or_hash, bytes):
@@ -191,9 +205,14 @@ class MatmulJob:
         return c
 
 
-def _params(a: Matrix, b: Matrix, binding: bytes) -> Params:
+def matrices_hash(a: Matrix, b: Matrix, c: Matrix) -> bytes:
+    """BLAKE3 of "bitsage matmul matrices v1" and of the BLAKE3 hashes of the canonical bytes of A, B and C."""
+    return blake3(_MATRICES_CONTEXT + b"".join(blake3(encode_matrix(m)).digest() for m in (a, b, c))).digest()
+
+
+def _params(a: Matrix, b: Matrix, c: Matrix, binding: bytes) -> Params:
     shape = (*a.shape, b.shape[1])
-    return matmul_params(padded_size(*shape), binding, shape)
+    return matmul_params(padded_size(*shape), binding, matrices_hash(a, b, c), shape)
 
 
 def _squares(a: Matrix, b: Matrix, c: Matrix) -> tuple[Matrix, Matrix, Matrix]:

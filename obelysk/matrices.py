@@ -14,7 +14,7 @@ from bitsage.stark.linear import matmul
 from .errors import JobInputInvalid
 
 Matrix = NDArray[np.uint32]
-SIZES = (16, 32, 64, 128, 256, 512, 1024)
+SIZES = (16, 32, 64, 128, 256, 512, 1024, 2048)
 SEED_CONTEXT = b"bitsage matmul inputs v1"
 SEED_MAX = 2**64 - 1
 _NPY_MAGIC = b"\x93NUMPY"
@@ -72,7 +72,7 @@ def padded(matrix: Matrix, size: int) -> Matrix:
 
 
 def read_npy(data: bytes) -> Matrix:
-    """A matrix over M31, of sides 1 to 1024, from the bytes of a .npy file (version 1 or 2, as numpy.save writes).
+    """A matrix over M31, of sides 1 to 2048, from the bytes of a .npy file (version 1 or 2, as numpy.save writes).
 
     Raises JobInputInvalid.  Only the plain header is understood; nothing is evaluated or unpickled.
     """
@@ -107,7 +107,7 @@ def encode_matrix(matrix: object) -> bytes:
     A square of a supported size is announced by that size; any other shape by 0, the rows and the columns (each
     u32 little-endian).  So every matrix has exactly one form.
 
-    Raises JobInputInvalid unless the matrix is a uint32 array of sides 1 to 1024 with canonical entries.
+    Raises JobInputInvalid unless the matrix is a uint32 array of sides 1 to 2048 with canonical entries.
     """
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype != np.uint32:
         raise JobInputInvalid("output_format")

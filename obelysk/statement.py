@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bitsage.stark import PcsConfig, Proof, ProofRefused, ProofUnreadable, PublicList, PublicValue, read_proof
-from bitsage.stark.circle import coset_positions
+from bitsage.stark import QM31, PcsConfig, Proof, ProofRefused, ProofUnreadable, PublicList, PublicValue, read_proof
+from bitsage.stark.circle import SecurePoint, coset_positions
+from bitsage.stark.fields import is_canonical
+from bitsage.stark.fold import values_at
 from bitsage.stark.numpy_backend import NumpyBackend
 from bitsage.stark.vectors import U32
 
@@ -48,6 +50,18 @@ def stored(rows: U32) -> U32:
 def commitment(columns: Sequence[U32]) -> bytes:
     """Root of the tree over stored columns of one length under CONFIG: interpolate, extend, hash."""
     return root_of(extended(columns))
+
+
+def has_values_at(columns: Sequence[U32], point: SecurePoint, samples: Sequence[Sequence[QM31]]) -> bool:
+    """Whether a tree's samples are one for each of these stored columns, and its polynomial's value at the point.
+
+    Says that the tree commits to these columns (but for an error of N / p^4 for columns of N rows) only where they were
+    fixed, by absorbing their hash, before the point was drawn: otherwise they can be chosen to fit.
+    """
+    values = [value for column in samples for value in column]
+    if [len(column) for column in samples] != [1] * len(columns) or not all(map(is_canonical, values)):
+        return False
+    return values_at(columns, point) == values
 
 
 def extended(columns: Sequence[U32]) -> list[U32]:

@@ -37,6 +37,8 @@ INITIAL = Job()
 JOB_AT_FAULT = frozenset({"too_large", "job_type_failed"})
 #: How long the worker of a sealed offer without a lock time may make up its mind once it was given the price.
 READING_MS = 60_000
+#: Rows of the largest job that every worker is expected to prove (matrices of side 1024, 2^20 cycles of the machine).
+LARGE_ROWS = 1 << 20
 
 
 def decide(local: Local, command: Command, rules: Rules) -> list[EventBody]:
@@ -117,7 +119,8 @@ def _by_worker(state: Job, local: Local, command: Command, attempt: int, rules: 
         return rejected(command, "in_judgement")
     if isinstance(command.body, DeclineJob):
         # Who has started, or had its time, took the job: giving it back now has the price of giving it back.
-        in_time = state.status == "assigned" and (command.at < state.lock_until or _may_read(state, command.at))
+        may = command.at < state.lock_until or _may_read(state, command.at) or _is_too_large(state, command.at)
+        in_time = state.status == "assigned" and may
         return [_ended(state, command.at, DECLINED if in_time else "abandoned", rules)]
     if isinstance(command.body, AbandonJob):
         return [_ended(state, command.at, "unprovable" if blames_job(command.body.reason) else "abandoned", rules)]
@@ -134,6 +137,11 @@ def _may_read(state: Job, now: int) -> bool:
     if not state.price or state.lock_until:
         return False
     return state.shared != state.attempt or now < state.shared_at + READING_MS
+
+
+def _is_too_large(state: Job, now: int) -> bool:
+    """Whether the job is large enough that a worker may say, at once, that it is no job for its machine."""
+    return state.rows > LARGE_ROWS and not state.lock_until and now < state.assigned_at + READING_MS
 
 
 def _cancel(state: Job, local: Local, command: Command) -> list[EventBody]:

@@ -29,13 +29,18 @@ from .transcript import Environment, run_checks, run_transcript
 
 @dataclass(frozen=True, slots=True)
 class VerifiedProof:
-    """What an accepted proof establishes."""
+    """What an accepted proof establishes.
+
+    `point` is z, drawn by the verifier after every commitment to columns: a column of the largest size with the mask
+    entry 0 has the sampled value of that entry there.
+    """
 
     air: str
     security_bits: int
     commitments: tuple[bytes, ...]
     claimed_sums: tuple[QM31, ...]
     digest: bytes
+    point: SecurePoint
     stages: tuple[dict[str, Any], ...] = ()
 
 
@@ -148,6 +153,7 @@ class _Verification:
             commitments=proof.commitments,
             claimed_sums=env.claimed or (),
             digest=digest,
+            point=z,
             stages=tuple(channel.stages or ()),
         )
 

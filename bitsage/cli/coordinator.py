@@ -141,7 +141,7 @@ def submit_job(
     job_type: Annotated[
         str, typer.Option("--type", help="Job type: matmul, inference, vm, or one of `sage job-types`.")
     ],
-    size: Annotated[int | None, typer.Option("--size", help="Size of the generated input: 16, 32, ... 1024.")] = None,
+    size: Annotated[int | None, typer.Option("--size", help="Size of the generated input: 16, 32, ... 2048.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of the generated input; default: random.")] = None,
     a: Annotated[Path | None, typer.Option("--a", metavar="A.npy", help="Left matrix, instead of --size.")] = None,
     b: Annotated[Path | None, typer.Option("--b", metavar="B.npy", help="Right matrix.")] = None,

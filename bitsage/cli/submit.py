@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from bitsage.errors import InputError
 from bitsage.nodes.purse import Purse
 from bitsage.nodes.signing import now_ms
 
@@ -30,12 +31,18 @@ def submit(
     """Send a job; a wallet that is not there yet is made and gets test tokens. `wait`: seconds to wait for its end.
 
     Raises:
-        InputError: the job cannot be what is wished for.
+        InputError: the job cannot be what is wished for, or its input is larger than the network takes.
     """
     spec = wish.spec(now_ms())
     # Before a wallet is made: no wallet is left behind by a command that could not do anything.
-    with onlooker():
-        pass
+    with onlooker() as reader:
+        most = reader.network.parameters.job_input_max_bytes
+    if len(spec.input.encode()) > most:
+        # Nor a deposit: what is refused here would be refused by the network, or be no record that a topic takes.
+        raise InputError(
+            "input_too_large",
+            f"the job's input is larger than the {most} bytes that this network takes; send a smaller one",
+        )
     key, fresh = load_or_make(wallet, password, password_file, show_words=show_words)
     with client_of(key) as client:
         if fresh:

@@ -231,9 +231,10 @@ def start(
 
 def _work(chosen: str, key: "Key", device: str | None, policy: "BiddingPolicy | None") -> None:
     """Run the worker; without a `policy` it bids as it registered."""
+    from dataclasses import replace
     from functools import partial
 
-    from bitsage.nodes.bidding import BiddingPolicy
+    from bitsage.nodes.bidding import BiddingPolicy, max_rows
     from bitsage.nodes.jobwork import prove_attempt
     from bitsage.nodes.worker import WorkerNode
     from bitsage.opencl import choose
@@ -242,8 +243,9 @@ def _work(chosen: str, key: "Key", device: str | None, policy: "BiddingPolicy | 
     from .process import registered
 
     wanted = device or config().device
-    choose(wanted)  # An unknown device is a mistake to tell before any work is taken.
+    info = choose(wanted)  # An unknown device is a mistake to tell before any work is taken.
     joined = registered(key, WorkerRegistered, WorkerDeparted, "register first: sage-worker register")
+    bids = BiddingPolicy.of(joined) if policy is None else policy
     with output.bars() as bars:
         run_node(
             chosen,
@@ -251,7 +253,7 @@ def _work(chosen: str, key: "Key", device: str | None, policy: "BiddingPolicy | 
                 client,
                 folder,
                 slots=joined.slots,
-                policy=BiddingPolicy.of(joined) if policy is None else policy,
+                policy=replace(bids, max_rows=max_rows(config().worker.max_rows, None if info is None else info.kind)),
                 progress=bars.update,
                 produce=partial(prove_attempt, device=wanted),
             ),

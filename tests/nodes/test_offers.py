@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from testnetwork import FAST, TestNetwork, claimed, running, spec, wait
 
 from bitsage.nodes.audit import audit
-from bitsage.nodes.bidding import BiddingPolicy
+from bitsage.nodes.bidding import BiddingPolicy, max_rows
 from bitsage.nodes.client import Client
 from bitsage.nodes.register import register_worker
 from bitsage.nodes.worker import WorkerNode
+from bitsage.processors.jobs import LARGE_ROWS
 from bitsage.processors.model import NETWORK
 from bitsage.schemas.events import (
     EscrowReleased,
@@ -83,6 +85,45 @@ def test_a_worker_whose_policy_changed_declines_and_another_does_the_job(tmp_pat
         assert bodies(client, "workers", picky.subject, ReputationChanged) == []
         assert bodies(client, "accounts", picky.subject, Slashed) == []
     assert audit(log, network.network).findings == []
+
+
+def test_a_job_too_large_for_a_machine_is_declined_without_a_lock_time_and_another_does_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An open offer of 256 rows, which stand for the 2^22 of the largest product."""
+    monkeypatch.setattr("bitsage.processors.jobs.LARGE_ROWS", 255)
+    log = InMemoryLog()
+    with running(log, tmp_path, parameters=FAST) as network:
+        for n in range(1, 5):
+            network.validator(n)
+        small = bidder(network, 10, BiddingPolicy(), BiddingPolicy(max_rows=255))
+        client = network.funded(20)
+        job_id, _ = client.submit_job(spec())
+        (declined,) = wait(lambda: bodies(client, "jobs", job_id.hex(), JobReassigned), 60)
+        assert (declined.reason, declined.worker) == ("declined", small.key.address)
+        other = bidder(network, 11, BiddingPolicy(), BiddingPolicy(max_rows=256))
+        assert isinstance(client.wait_job(job_id, 90).body, JobCompleted)
+        assert [e.worker for e in bodies(client, "jobs", job_id.hex(), JobStarted)] == [other.key.address]
+        assert bodies(client, "workers", small.subject, ReputationChanged) == []
+        assert bodies(client, "accounts", small.subject, Slashed) == []
+    assert audit(log, network.network).findings == []
+
+
+@pytest.mark.parametrize(
+    ("configured", "kind", "most"),
+    [
+        (None, None, LARGE_ROWS),
+        (None, "cpu", LARGE_ROWS),
+        (None, "gpu", 0),
+        (None, "accelerator", 0),
+        (1 << 22, "cpu", 1 << 22),
+        (1 << 22, "gpu", 1 << 22),
+    ],
+)
+def test_without_a_gpu_a_worker_takes_jobs_of_2_to_the_20_rows_unless_it_is_told_otherwise(
+    configured: int | None, kind: str | None, most: int
+) -> None:
+    assert max_rows(configured, kind) == most
 
 
 def test_a_worker_that_does_not_begin_loses_the_job_and_its_collateral(tmp_path: Path) -> None:

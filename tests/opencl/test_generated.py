@@ -154,7 +154,7 @@ def test_handles_without_their_counterparts_do_as_well(device: Device) -> None:
 def test_matrix_products(backend: OpenCLBackend, size: int) -> None:
     a, b = generate_inputs(size, 3)
     c = product(a, b)
-    params, trace = matmul.matmul_params(size, bytes(range(32))), matmul.matmul_trace(a, b, c)
+    params, trace = matmul.matmul_params(size, bytes(range(32)), bytes(32)), matmul.matmul_trace(a, b, c)
     same(backend, matmul.matmul_air(), params, trace, lambda drawn: matmul.interaction_columns(a, b, c, drawn))
 
 

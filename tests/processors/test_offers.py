@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bitsage.processors.jobs import LARGE_ROWS, READING_MS
 from bitsage.processors.model import NETWORK, account_subject
 from bitsage.processors.pricing import Ramp, price_at, price_unit
 from bitsage.schemas.commands import (
@@ -380,6 +381,32 @@ def test_a_job_without_a_lock_time_cannot_be_declined_for_nothing() -> None:
     scene = given(SUBMITTED, assigned(lock_until=0), subject=JOB_SUBJECT)
     scene.when(DeclineJob(attempt=1, reason="price"), by=WORKER)
     assert scene.events[0].reason == "abandoned"
+
+
+@pytest.mark.parametrize(
+    ("rows", "late", "reason"),
+    [
+        (LARGE_ROWS + 1, READING_MS - 1, "declined"),
+        (LARGE_ROWS + 1, READING_MS, "abandoned"),
+        (LARGE_ROWS, 0, "abandoned"),
+    ],
+)
+def test_a_job_of_more_rows_than_any_worker_has_to_prove_is_declined_at_once_or_not_for_nothing(
+    rows: int, late: int, reason: str
+) -> None:
+    scene = given(replace(SUBMITTED, rows=rows), assigned(lock_until=0), subject=JOB_SUBJECT)
+    scene.when(DeclineJob(attempt=1, reason="rows"), by=WORKER, at=NOW + late)
+    assert [event.reason for event in scene.events] == [reason]
+    assert scene.states.state("jobs").declined == (reason == "declined")
+
+
+def test_a_large_job_that_was_begun_or_has_a_lock_time_is_declined_as_any_other() -> None:
+    large = replace(SUBMITTED, rows=LARGE_ROWS + 1)
+    begun = given(large, assigned(lock_until=0), subject=JOB_SUBJECT).when(StartJob(attempt=1), by=WORKER)
+    begun.when(DeclineJob(attempt=1, reason="rows"), by=WORKER)
+    locked = given(large, assigned(lock_until=NOW + 10), subject=JOB_SUBJECT)
+    locked.when(DeclineJob(attempt=1, reason="rows"), by=WORKER, at=NOW + 10)
+    assert [scene.events[0].reason for scene in (begun, locked)] == ["abandoned"] * 2
 
 
 def test_only_the_assigned_worker_declines() -> None:

@@ -22,8 +22,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "soundness.md").read_text()
 
 
 def matmul_terms(size: int) -> ErrorTerms:
-    own = {"product check": FIELD_BITS - log2(2 * (size - 1))}
-    return error_terms(matmul_air(), matmul_params(size, bytes(32)), own)
+    own = {"product check": FIELD_BITS - log2(2 * (size - 1)), "matrices at z": FIELD_BITS - 2 * log2(size)}
+    return error_terms(matmul_air(), matmul_params(size, bytes(32), bytes(32)), own)
 
 
 def large(name: str) -> tuple[Air, Params]:
@@ -59,7 +59,7 @@ def line(name: str, terms: ErrorTerms) -> str:
 
 
 def rows() -> list[str]:
-    lines = [line(f"matmul n = {size}", matmul_terms(size)) for size in (16, 64, 256, 1024)]
+    lines = [line(f"matmul n = {size}", matmul_terms(size)) for size in (16, 64, 256, 1024, 2048)]
     lines += [line(f"vm, 2^{log_rows} cycles", vm_terms(log_rows)) for log_rows in (16, 20)]
     lines.append(line("inference, 256 images", inference_terms()))
     lines.append(line("plonk, 2^20 rows", error_terms(*large("plonk"))))
@@ -77,6 +77,7 @@ def test_the_terms_of_matmul_by_hand() -> None:
     terms = matmul_terms(16)
     field = log2(P) * 4
     assert isclose(terms.challenges["product check"], field - log2(30))
+    assert isclose(terms.challenges["matrices at z"], field - log2(256))
     assert isclose(terms.combination, field - log2(6))
     assert isclose(terms.out_of_domain, field - log2((3 + 24) * 256))
     assert isclose(terms.quotients, field - log2(85 * 1024))
@@ -118,7 +119,7 @@ def test_the_page_names_the_reasons_it_speaks_of() -> None:
 
 @pytest.mark.parametrize("size", [16, 1024])
 def test_more_queries_bring_the_proven_figure_that_the_page_says(size: int) -> None:
-    params = matmul_params(size, bytes(32))
+    params = matmul_params(size, bytes(32), bytes(32))
     more = replace(params, config=replace(CONFIG, n_queries=113))
     for air, given in ((matmul_air(), more), *((a, replace(p, config=more.config)) for a, p in map(large, LARGE))):
         assert error_terms(air, given).proven > 93

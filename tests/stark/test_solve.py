@@ -38,7 +38,8 @@ TRACE = Trace((), ((np.arange(16, dtype=np.uint32),),))
 def test_the_solved_matmul_proof_is_the_maker_s() -> None:
     a, b = generate_inputs(16, 5)
     c = product(a, b)
-    params = replace(matmul_params(16, bytes(32)), config=replace(matmul_params(16, bytes(32)).config, pow_bits=4))
+    plain = matmul_params(16, bytes(32), bytes(32))
+    params = replace(plain, config=replace(plain.config, pow_bits=4))
     trace = matmul_trace(a, b, c)
     made = prove(matmul_air(), params, trace, interaction=lambda ch: interaction_columns(a, b, c, ch))
     assert prove(matmul_air(), params, trace) == made
