@@ -161,8 +161,7 @@ def _open(path: Path, identity: str) -> Database:
         row = connection.execute("select value from meta where name = 'identity'").fetchone()
         if row is None or row[0] != identity:
             connection.executescript(
-                "delete from positions; delete from retained; delete from heads; delete from done; "
-                "delete from meta;"
+                "delete from positions; delete from retained; delete from heads; delete from done; delete from meta;"
             )
             connection.execute("insert into meta values ('identity', ?)", (identity,))
 

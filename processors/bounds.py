@@ -3,7 +3,6 @@ may entail more than a record of its follow-ups can number.
 """
 
 from collections.abc import Iterator
-
 from dataclasses import fields
 
 from bitsage.schemas.parameters import DAY_MS, Parameters, threshold

@@ -193,3 +193,13 @@ def test_evidence_shows_who_is_to_be_paid(case: Any) -> None:
     for forged in FORGED:
         if (body := replace(fair, **forged)) != fair:
             assert misnamed(grounds, accused, body) != [], forged
+
+
+def test_what_other_jobs_were_about_names_nobody() -> None:
+    fair = slash("contrary_vote", NOBODY)
+    elsewhere = [replace(one, job_id=b"\x78" * 16) for one in (OPENED, RESOLVED, replace(ENFORCED, wrong=[SECOND]))]
+    # A dispute of this decision that was lost, and one of another job in which the accused was wrong.
+    upheld = replace(RESOLVED, outcome="upheld", verdict="approved")
+    grounds: list[EventBody] = [APPROVED, OPENED, upheld, *elsewhere]
+    assert misnamed(grounds, SECOND, fair) == []
+    assert misnamed(grounds, SECOND, slash("contrary_vote", DISPUTER)) != []
