@@ -203,3 +203,24 @@ def test_what_other_jobs_were_about_names_nobody() -> None:
     grounds: list[EventBody] = [APPROVED, OPENED, upheld, *elsewhere]
     assert misnamed(grounds, SECOND, fair) == []
     assert misnamed(grounds, SECOND, slash("contrary_vote", DISPUTER)) != []
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_who_contests_its_own_wrong_vote_gets_no_reward_for_it(rounds: int) -> None:
+    """Disputes before the last one expired, filed by others; the last one is filed by a validator that had been wrong."""
+    last: dict[str, Any] = {"round": rounds, "disputer": FIRST}
+    over: list[EventBody] = []
+    for n in range(1, rounds):
+        over += [
+            replace(OPENED, round=n),
+            replace(RESOLVED, round=n, outcome="expired", verdict="expired", contrary=[]),
+        ]
+    over += [replace(OPENED, **last), replace(RESOLVED, **last, reporter=SECOND)]
+    enforced = replace(ENFORCED, round=rounds, beneficiary=FIRST, wrong=[FIRST, SECOND])
+    for accused, reporter in ((FIRST, NOBODY), (SECOND, FIRST)):
+        grounds = [APPROVED, *over, enforced]
+        fair = slash("contrary_vote", reporter)
+        assert slashed(grounds, accused, fair) == misnamed(grounds, accused, fair) == []
+        for other in {NOBODY, FIRST, SECOND, DISPUTER} - {reporter}:
+            assert slashed(grounds, accused, slash("contrary_vote", other)) != []
+            assert misnamed(grounds, accused, slash("contrary_vote", other)) != []
