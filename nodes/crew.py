@@ -33,7 +33,7 @@ class Crew:
             BaseException: what ended one of them; the others are stopped first.
         """
         failure: list[BaseException] = []
-        follower = job_follower(self.workers[0].client, self.folder / "crew.db", self._fold)
+        follower = job_follower(self.workers[0].client, self.folder / "crew.db", self._fold, self.open_jobs)
         threads = [threading.Thread(target=guard, args=(follower.run, self.stop, failure), name="follow")]
         for worker in self.workers:
             worker.stop, worker.open_jobs = self.stop, self.open_jobs

@@ -35,7 +35,8 @@ def _reporter(accused: str, slash: Slashed, events: Events) -> bytes | None:
         return next((d.disputer for d in _disputes(slash, events) if d.round == slash.round), None)
     if slash.reason != "contrary_vote" or slash.round:
         return None
-    of_attempt = [body for _, body in events if getattr(body, "attempt", 0) == slash.attempt]
+    wanted = (slash.job_id, slash.attempt)
+    of_attempt = [b for _, b in events if (getattr(b, "job_id", b""), getattr(b, "attempt", 0)) == wanted]
     named = [b for b in of_attempt if isinstance(b, VerdictEnforced) and accused in map(account_subject, b.wrong)]
     if not named:
         return None

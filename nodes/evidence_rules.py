@@ -90,8 +90,10 @@ def _equivocation(accused: str, slash: Slashed, events: Events, network: Network
 def _contrary(accused: str, slash: Slashed, events: Events, network: Network) -> list[str]:
     trial = Trial.of(slash, events, slash.round)
     wrong = trial.problems(network)
+    wanted = (slash.job_id, slash.attempt)
     if not slash.round and any(
-        isinstance(b, VerdictEnforced) and accused in map(account_subject, b.wrong) for _, b in events
+        isinstance(b, VerdictEnforced) and (b.job_id, b.attempt) == wanted and accused in map(account_subject, b.wrong)
+        for _, b in events
     ):
         # Right by the decision of that time, which a dispute overturned: the votes of the dispute have to hold, too.
         verdict = _overturning(slash, events)
@@ -118,7 +120,9 @@ def _invalid_proof(accused: str, slash: Slashed, events: Events, network: Networ
 
 def _overturning(slash: Slashed, events: Events) -> "Trial | None":
     for _, body in events:
-        if isinstance(body, DisputeResolved) and (body.attempt, body.outcome) == (slash.attempt, "overturned"):
+        if not isinstance(body, DisputeResolved) or body.job_id != slash.job_id:
+            continue
+        if (body.attempt, body.outcome) == (slash.attempt, "overturned"):
             return Trial.of(slash, events, body.round)
     return None
 

@@ -9,7 +9,6 @@ log continues. The file may be deleted: everything is then read from offset zero
 import sqlite3
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from enum import Enum
@@ -27,13 +26,10 @@ from .sealed import Link, pass_over, sealed_event
 from .sqlite_file import open_or_remake
 
 _BATCH = 500
-#: Finished groups that are remembered. Topics are read side by side, so an event may come after its group's end; it does not
-#: come after the ends of so many others.
-REMEMBERED = 20_000
 #: Seconds between two looks at the log after which a follower counts as having been away.
 _STALL_S = 5.0
 #: A file of another layout is filled anew.
-_LAYOUT = "2"
+_LAYOUT = "3"
 _SCHEMA = """
 create table if not exists positions (
   topic text, partition integer, offset integer, primary key (topic, partition)
@@ -45,6 +41,7 @@ create index if not exists retained_by_group on retained (grp);
 create table if not exists heads (
   topic text, subject text, sequence integer, hash blob, primary key (topic, subject)
 ) without rowid;
+create table if not exists done (grp text primary key) without rowid;
 create table if not exists meta (name text primary key, value text) without rowid;
 """
 
@@ -73,7 +70,6 @@ class Follower:
         self._fold = fold
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = _open(path, identity)
-        self._done: OrderedDict[str, None] = OrderedDict()
         self.caught_up = threading.Event()
 
     def run(self, stop: threading.Event, on_progress: Callable[[], None] | None = None) -> None:
@@ -96,6 +92,14 @@ class Follower:
                         self.caught_up.set()
                     if self.caught_up.is_set() and on_progress is not None:
                         on_progress()
+
+    def is_done(self, group: str) -> bool:
+        """Whether the group has finished, in this life of the process or an earlier one.
+
+        Topics are read side by side, so an event may come after its group's end; who reads a long log from its beginning
+        is through with the short records of one topic long before the large ones of another.
+        """
+        return self._db.execute("select 1 from done where grp = ?", (group,)).fetchone() is not None
 
     def _resume(self) -> dict[tuple[str, int], int]:
         positions = {(topic_name(t), p): 0 for t in self._topics for p in range(TOPICS[t].partitions)}
@@ -135,11 +139,8 @@ class Follower:
         group, keep = self._fold(record, envelope, body)
         if keep is Keep.DONE:
             self._db.execute("delete from retained where grp = ?", (group,))
-            self._done[group] = None
-            if len(self._done) > REMEMBERED:
-                self._done.popitem(last=False)
-        # Topics are read side by side: an event may come after its group's end.
-        elif keep is Keep.RETAIN and group not in self._done:
+            self._db.execute("insert or ignore into done values (?)", (group,))
+        elif keep is Keep.RETAIN and not self.is_done(group):
             self._db.execute(
                 "insert into retained (grp, topic, partition, offset, timestamp, value) values (?, ?, ?, ?, ?, ?)",
                 (group, record.topic, record.partition, record.offset, record.timestamp, record.value),
@@ -160,7 +161,7 @@ def _open(path: Path, identity: str) -> Database:
         row = connection.execute("select value from meta where name = 'identity'").fetchone()
         if row is None or row[0] != identity:
             connection.executescript(
-                "delete from positions; delete from retained; delete from heads; delete from meta;"
+                "delete from positions; delete from retained; delete from heads; delete from done; delete from meta;"
             )
             connection.execute("insert into meta values ('identity', ?)", (identity,))
 

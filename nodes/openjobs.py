@@ -1,6 +1,7 @@
 """The jobs that are not over, as events tell them: what workers, validators and the timer look at."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,8 +26,10 @@ from bitsage.schemas.types import EventBody, EventEnvelope
 from bitsage.streams.log import Record
 
 from .client import Client
-from .follower import REMEMBERED, Fold, Follower, Keep
+from .follower import Fold, Follower, Keep
 
+#: Jobs that are over and kept in memory: for most late events nobody has to be asked.
+REMEMBERED = 20_000
 TOPICS_FOLLOWED = ("jobs", "proofs", "votes")
 
 
@@ -80,8 +83,10 @@ class OpenJobs:
 
     def __init__(self) -> None:
         self.jobs: dict[bytes, OpenJob] = {}
-        #: Jobs that are over, the last ones to end last: as many as the follower remembers, for the same reason.
+        #: Jobs that are over, the last ones to end last.
         self._over: OrderedDict[bytes, None] = OrderedDict()
+        #: Whether a group has ended, of those that `_over` has forgotten or never knew: a follower's `is_done`.
+        self.ended: Callable[[str], bool] = lambda group: False
         #: Rises with every event, so that whoever looks for work need not look when nothing has happened.
         self.version = 0
 
@@ -101,6 +106,8 @@ class OpenJobs:
         # What is no part of an attempt's life must not bring a job back that this node never knew, or has forgotten.
         raised = isinstance(body, PriceRaised) and job_id in self.jobs
         if job_id in self._over or not (raised or isinstance(body, _LIFE)):
+            return group, Keep.IGNORE
+        if job_id not in self.jobs and self.ended(group):
             return group, Keep.IGNORE
         late = record.timestamp - envelope.at
         return group, self._fold_open(self.jobs.setdefault(job_id, OpenJob(job_id)), body, late)
@@ -138,10 +145,12 @@ class OpenJobs:
         return Keep.RETAIN
 
 
-def job_follower(client: Client, file: Path, fold: Fold) -> Follower:
-    """A follower of the job topics for a client's account, with its memory in `file`."""
+def job_follower(client: Client, file: Path, fold: Fold, jobs: OpenJobs) -> Follower:
+    """A follower of the job topics for a client's account, with its memory in `file`; `fold` feeds `jobs`."""
     identity = f"{client.network.chain_id}/{account_subject(client.key.address)}/1"
-    return Follower(client.log, client.network.seal_check(), TOPICS_FOLLOWED, file, identity, fold)
+    follower = Follower(client.log, client.network.seal_check(), TOPICS_FOLLOWED, file, identity, fold)
+    jobs.ended = follower.is_done
+    return follower
 
 
 def _as_told(job: OpenJob, body: JobAssigned, late: int) -> JobAssigned:

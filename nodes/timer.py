@@ -85,6 +85,7 @@ class Timer:
             f"{self.network.chain_id}/1",
             self.fold,
         )
+        self.jobs.ended = follower.is_done
         producer = self.log.producer()
         beats = threading.Thread(target=self._beats, args=(stop,), name="heartbeats")
         beats.start()

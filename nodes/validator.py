@@ -50,7 +50,7 @@ class ValidatorNode:
     def run(self) -> None:
         """Judge until `stop` is set; a verification that is going on is finished and voted first."""
         self.client.signer.keep_nonces(self.folder / "validator.nonce")
-        follower = job_follower(self.client, self.folder / "validator.db", self.fold)
+        follower = job_follower(self.client, self.folder / "validator.db", self.fold, self.open_jobs)
         follower.run(self.stop, self._look)
 
     def fold(self, record: Record, envelope: EventEnvelope, body: EventBody) -> tuple[str, Keep]:

@@ -69,7 +69,7 @@ class WorkerNode:
 
     def run(self) -> None:
         """Work until `stop` is set; a proof that is being made is finished and submitted first."""
-        follower = job_follower(self.client, self.folder / "worker.db", self.fold)
+        follower = job_follower(self.client, self.folder / "worker.db", self.fold, self.open_jobs)
         failure: list[BaseException] = []
         follow = threading.Thread(target=guard, args=(follower.run, self.stop, failure), name="follow")
         follow.start()

@@ -3,13 +3,22 @@ may entail more than a record of its follow-ups can number.
 """
 
 from collections.abc import Iterator
+from dataclasses import fields
 
-from bitsage.schemas.parameters import Parameters, threshold
+from bitsage.schemas.parameters import DAY_MS, Parameters, threshold
+
+from .refusal import SUPPLY
 
 #: Follow-ups of one command: their number has 8 bits of the nonce (`streams.envelope.follow_up_nonce`).
 FOLLOW_UPS_MAX = 256
-#: A proof is one record of its topic, whose limit is 1 MiB; the rest of the record needs room, too.
-_PROOF_RECORD_MAX = 1024 * 1024 - 64 * 1024
+#: A proof or an input is one record of its topic, whose limit is 1 MiB; the rest of the record needs room, too.
+_RECORD_MAX = 1024 * 1024 - 64 * 1024
+#: A time of now and a few of these stay far below the 63 bits that events have for a time.
+_TIME_MAX_MS = 100 * 365 * DAY_MS
+#: A claim looks at so many numbers of attempts, and a job's place in the market names those who had it.
+_ATTEMPTS_MAX = 1_000
+_AMOUNTS = ("faucet_sage", "faucet_gas", "dispute_minimum_stake", "dispute_bond")
+_TABLES = ("minimum_stake", "slash_percent", "reputation_change")
 _POSITIVE = (
     "heartbeat_interval_ms", "heartbeat_timeout_ms", "attempt_timeout_ms", "deadline_max_ms", "consensus_timeout_ms",
     "clock_skew_ms", "unstake_lock_ms", "lock_timeout_min_ms", "malicious_window_ms", "attempts",
@@ -40,9 +49,7 @@ def decision_follow_ups(validators: int) -> int:
 def _problems(parameters: Parameters) -> Iterator[str]:
     values: dict[str, int] = {name: getattr(parameters, name) for name in (*_POSITIVE, "reputation_start")}
     yield from (f"{name} must be at least 1" for name in _POSITIVE if values[name] < 1)
-    for tier, stake in parameters.minimum_stake.items():
-        if stake < 1:
-            yield f"minimum_stake.{tier} must be at least 1: who stakes nothing loses nothing"
+    yield from _rows(parameters)
     for reason in _COSTLY:
         if parameters.slash_percent.get(reason, 0) < 1:
             yield f"slash_percent.{reason} must be at least 1: a fault that costs nothing would be free"
@@ -54,8 +61,11 @@ def _problems(parameters: Parameters) -> Iterator[str]:
         yield "heartbeat_interval_ms must be less than heartbeat_timeout_ms, or every worker counts as offline"
     if not 0 <= parameters.reputation_start <= 1000:
         yield "reputation_start must be from 0 to 1000"
-    if parameters.proof_max_bytes > _PROOF_RECORD_MAX:
-        yield f"proof_max_bytes must not be greater than {_PROOF_RECORD_MAX}: a proof is one record of at most 1 MiB"
+    for name, what in (("proof_max_bytes", "a proof"), ("job_input_max_bytes", "a job with its input")):
+        if values[name] > _RECORD_MAX:
+            yield f"{name} must not be greater than {_RECORD_MAX}: {what} is one record of at most 1 MiB"
+    if parameters.attempts + parameters.declines > _ATTEMPTS_MAX:
+        yield f"attempts and declines must not be more than {_ATTEMPTS_MAX} together"
     if decision_follow_ups(parameters.validators_max) > FOLLOW_UPS_MAX:
         yield (
             f"validators_max must not be greater than {3 * FOLLOW_UPS_MAX}: one decision may slash a third of the "
@@ -67,6 +77,34 @@ def _problems(parameters: Parameters) -> Iterator[str]:
             f"slots_per_worker must be less than {FOLLOW_UPS_MAX}: one command may give a worker so many jobs, and has "
             f"at most {FOLLOW_UPS_MAX} follow-ups"
         )
+    yield from _sizes(parameters)
+
+
+def _rows(parameters: Parameters) -> Iterator[str]:
+    """Deciders look rows up by name: a table that lacks one would stop them at the first command that needs it."""
+    known = Parameters()
+    for table in _TABLES:
+        rows: dict[str, int] = getattr(parameters, table)
+        yield from (f"{table} has no row {row}" for row in getattr(known, table) if row not in rows)
+    for tier, stake in parameters.minimum_stake.items():
+        if stake < 1:
+            yield f"minimum_stake.{tier} must be at least 1: who stakes nothing loses nothing"
+        if stake > SUPPLY:
+            yield f"minimum_stake.{tier} must not be greater than the supply"
+
+
+def _sizes(parameters: Parameters) -> Iterator[str]:
+    """What does not fit into an event makes the decider fail that writes it."""
+    for field in fields(Parameters):
+        value = getattr(parameters, field.name)
+        if field.name in _TABLES:
+            continue
+        if value < 0:
+            yield f"{field.name} must not be negative"
+        if field.name.endswith("_ms") and value > _TIME_MAX_MS:
+            yield f"{field.name} must not be greater than {_TIME_MAX_MS}, a hundred years"
+        if field.name in _AMOUNTS and value > SUPPLY:
+            yield f"{field.name} must not be greater than the supply"
 
 
 def _shares(parameters: Parameters) -> Iterator[str]:

@@ -15,6 +15,8 @@ EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LEADERLESS: Final = (
     KafkaError._NOENT,
     KafkaError.LEADER_NOT_AVAILABLE,
+    # A new leader that does not know yet how far the log was acknowledged; it says so instead of an end that is too low.
+    KafkaError.OFFSET_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.REPLICA_NOT_AVAILABLE,
     KafkaError.FENCED_LEADER_EPOCH,

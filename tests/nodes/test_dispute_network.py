@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from bitsage.cli import validator as validator_cli
 from bitsage.cli import worker as worker_cli
 from bitsage.cli.sage import app
+from bitsage.nodes.audit import audit
 from bitsage.nodes.client import Client
 from bitsage.nodes.coordinator import is_judgement
 from bitsage.nodes.errors import CommandRefused
@@ -54,6 +55,7 @@ from bitsage.schemas.types import CommandBody
 from bitsage.streams.codec import decode_event, encode_event
 from bitsage.streams.log import Record
 from bitsage.streams.memory_log import InMemoryLog
+from bitsage.streams.topics import topic_name
 from bitsage.wallet import save_keystore
 
 Lie = Callable[..., tuple[bool, str]]
@@ -454,3 +456,24 @@ def test_a_dispute_without_a_quorum_expires(tmp_path: Path) -> None:
         (back,) = wait(lambda: events(worker, "accounts", worker.subject, BondReturned))
         assert back.amount == network.parameters.dispute_bond
     assert verdict_of(log, network).holds
+
+
+@pytest.mark.slow
+def test_retention_may_cut_the_commands_of_a_dispute_anywhere(reversed_network: Any) -> None:
+    log, network, *_ = reversed_network
+    places = [(topic_name("commands"), p) for p in range(6)]
+    whole = {place: log.partitions[place].entries.copy() for place in places}
+    steps = 0
+    try:
+        # Kafka removes whole segments, so partitions are cut at different times: a cause may go before its follow-up.
+        while not all(log.partitions[place].start + 3 > log.end_of(place) for place in places):
+            place = places[steps * 5 % 6]
+            log.trim(place, min(log.partitions[place].start + 3, log.end_of(place)))
+            verdict = audit(log, network.network, proofs=steps % 10 == 0)
+            assert verdict.holds, (steps, verdict.findings)
+            steps += 1
+    finally:
+        # Other tests look at the same life.
+        for place, entries in whole.items():
+            log.partitions[place].entries, log.partitions[place].start = entries, 0
+    assert steps > 20

@@ -1,23 +1,28 @@
 """What a node remembers of jobs that are over: enough for topics that are read side by side, and no more."""
 
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
-from testnetwork import spec
+from testnetwork import running, spec
 
 from bitsage.nodes import openjobs
-from bitsage.nodes.follower import REMEMBERED, Keep
-from bitsage.nodes.openjobs import OpenJobs
+from bitsage.nodes.follower import Keep
+from bitsage.nodes.openjobs import OpenJobs, job_follower
 from bitsage.schemas.events import JobAssigned, JobCompleted, JobFailed, JobSubmitted, VoteCast
 from bitsage.schemas.types import EventBody, EventEnvelope
 from bitsage.streams.log import Record
+from bitsage.streams.memory_log import InMemoryLog
 
 KEPT = 50
 
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert openjobs.REMEMBERED == REMEMBERED
     monkeypatch.setattr(openjobs, "REMEMBERED", KEPT)
 
 
@@ -79,3 +84,61 @@ def test_a_job_that_ends_twice_is_remembered_once() -> None:
         assert tell(jobs, life(1)[2]) is Keep.DONE
     assert len(jobs._over) == KEPT
     assert tell(jobs, late(2)) is Keep.IGNORE
+
+
+# ---- a long log that is read from its beginning ----
+
+
+@dataclass
+class Uneven:
+    """A log that hands out all of `jobs` before anything else: a thousand of its records are as long as one proof."""
+
+    log: InMemoryLog
+    after_jobs: Callable[[], object] = lambda: None
+
+    def reader(self, positions: Any, *, follow: bool) -> Any:
+        short = {place: offset for place, offset in positions.items() if place[0] == "bitsage.jobs"}
+        first, rest, told = self.log.reader(short, follow=follow), self.log.reader(positions, follow=follow), []
+
+        class Both:
+            def read(self, most: int, timeout: float) -> list[Record]:
+                if not told and (records := first.read(most, 0.0)):
+                    return records
+                if not told:
+                    told.append(outer.after_jobs())
+                    return []
+                return [record for record in rest.read(most, timeout) if record.topic != "bitsage.jobs"]
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(rest, name)
+
+        outer = self
+        return Both()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_jobs_that_ended_long_before_their_proofs_are_read_do_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarted: bool
+) -> None:
+    monkeypatch.setattr(openjobs, "REMEMBERED", 1)
+    log, path, stop = InMemoryLog(), tmp_path / "new.db", threading.Event()
+    with running(log, tmp_path / "n") as network:
+        network.validator(1)
+        network.worker(10)
+        client = network.funded(20, 0)
+        for n in range(3):
+            client.wait_job(client.submit_job(spec(seed=n))[0])
+    newcomer = OpenJobs()
+    if restarted:
+        client.log = Uneven(log, stop.set)  # type: ignore[assignment]
+        job_follower(client, path, newcomer.fold, newcomer).run(stop)
+        stop, newcomer = threading.Event(), OpenJobs()
+    client.log = Uneven(log)  # type: ignore[assignment]
+    follower = job_follower(client, path, newcomer.fold, newcomer)
+    follower.run(stop, stop.set)
+    assert follower.caught_up.is_set()
+    assert newcomer.version > 3
+    assert newcomer.jobs == {}
+    kept = sqlite3.connect(path)
+    assert kept.execute("select count(*) from retained").fetchone() == (0,)
+    kept.close()

@@ -193,3 +193,34 @@ def test_evidence_shows_who_is_to_be_paid(case: Any) -> None:
     for forged in FORGED:
         if (body := replace(fair, **forged)) != fair:
             assert misnamed(grounds, accused, body) != [], forged
+
+
+def test_what_other_jobs_were_about_names_nobody() -> None:
+    fair = slash("contrary_vote", NOBODY)
+    elsewhere = [replace(one, job_id=b"\x78" * 16) for one in (OPENED, RESOLVED, replace(ENFORCED, wrong=[SECOND]))]
+    # A dispute of this decision that was lost, and one of another job in which the accused was wrong.
+    upheld = replace(RESOLVED, outcome="upheld", verdict="approved")
+    grounds: list[EventBody] = [APPROVED, OPENED, upheld, *elsewhere]
+    assert misnamed(grounds, SECOND, fair) == []
+    assert misnamed(grounds, SECOND, slash("contrary_vote", DISPUTER)) != []
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_who_contests_its_own_wrong_vote_gets_no_reward_for_it(rounds: int) -> None:
+    """Disputes before the last one expired, filed by others; the last one is filed by a validator that had been wrong."""
+    last: dict[str, Any] = {"round": rounds, "disputer": FIRST}
+    over: list[EventBody] = []
+    for n in range(1, rounds):
+        over += [
+            replace(OPENED, round=n),
+            replace(RESOLVED, round=n, outcome="expired", verdict="expired", contrary=[]),
+        ]
+    over += [replace(OPENED, **last), replace(RESOLVED, **last, reporter=SECOND)]
+    enforced = replace(ENFORCED, round=rounds, beneficiary=FIRST, wrong=[FIRST, SECOND])
+    for accused, reporter in ((FIRST, NOBODY), (SECOND, FIRST)):
+        grounds = [APPROVED, *over, enforced]
+        fair = slash("contrary_vote", reporter)
+        assert slashed(grounds, accused, fair) == misnamed(grounds, accused, fair) == []
+        for other in {NOBODY, FIRST, SECOND, DISPUTER} - {reporter}:
+            assert slashed(grounds, accused, slash("contrary_vote", other)) != []
+            assert misnamed(grounds, accused, slash("contrary_vote", other)) != []

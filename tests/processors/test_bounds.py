@@ -44,6 +44,16 @@ def test_the_default_fits() -> None:
         ({"reputation_start": 1001}, "reputation_start must be from 0 to 1000"),
         ({"slots_per_worker": 256}, "slots_per_worker must be less than 256"),
         ({"validators_max": 769}, "validators_max must not be greater than 768"),
+        ({"job_input_max_bytes": 1024 * 1024}, "job_input_max_bytes must not be greater than 983040"),
+        ({"attempts": 10**9}, "attempts and declines"),
+        ({"declines": 998}, "attempts and declines"),
+        ({"declines": -1}, "declines must not be negative"),
+        ({"dispute_window_ms": -1}, "dispute_window_ms must not be negative"),
+        ({"unstake_lock_ms": 2**63}, "unstake_lock_ms must not be greater than"),
+        ({"ageing_ms": 2**60}, "ageing_ms must not be greater than"),
+        ({"faucet_sage": 10**27 + 1}, "faucet_sage must not be greater than the supply"),
+        ({"faucet_gas": 10**38}, "faucet_gas must not be greater than the supply"),
+        ({"dispute_bond": 10**38}, "dispute_bond must not be greater than the supply"),
     ],
 )
 def test_what_no_network_can_live_with(changes: dict[str, int], words: str) -> None:
@@ -51,6 +61,20 @@ def test_what_no_network_can_live_with(changes: dict[str, int], words: str) -> N
     assert reason is not None
     assert words in reason
     assert "\n" not in reason
+
+
+@pytest.mark.parametrize("table", ["minimum_stake", "slash_percent", "reputation_change"])
+def test_a_table_has_every_row_that_a_decider_looks_up(table: str) -> None:
+    rows: dict[str, int] = getattr(DEFAULT, table)
+    for row in rows:
+        less = {name: number for name, number in rows.items() if name != row}
+        reason = unfit(replace(DEFAULT, **{table: less}))
+        assert reason == f"{table} has no row {row}"
+
+
+def test_a_stake_is_no_more_than_there_is() -> None:
+    dear = unfit(replace(DEFAULT, minimum_stake=DEFAULT.minimum_stake | {"frontier": 10**27 + 1}))
+    assert dear == "minimum_stake.frontier must not be greater than the supply"
 
 
 @pytest.mark.parametrize("row", ["invalid_proof", "malicious", "benchmark_fraud", "contrary_vote", "equivocation"])
