@@ -84,10 +84,10 @@ class ValidatorClient:
         """The first usable verdict, and the URL that gave it.
 
         Raises:
-            StatementRefused: the request can be answered by nobody.
+            StatementRefused: every validator says that the request is at fault.
             ValidatorsUnreachable: no validator gave a usable answer.
         """
-        why = []
+        why, refusals = [], []
         end = self.clock() + self.deadline_s
         for n, url in enumerate(self.urls):
             now = self.clock()
@@ -97,13 +97,17 @@ class ValidatorClient:
             until = now + (end - now) / (len(self.urls) - n)
             try:
                 return self.breakers[url].call(self._ask, url, statement, proof, until), url
-            except StatementRefused:
-                raise
+            except StatementRefused as error:
+                # Nobody signs a refusal, so whoever stands first, or between, must not end the matter with one.
+                refusals.append(error)
+                why.append(str(error))
             except pybreaker.CircuitBreakerError:
                 why.append(f"{url}: left out after failures")
             except _Elsewhere as error:
                 why.append(f"{url}: {error}")
                 logger.warning("validator_failed", url=url, reason=str(error))
+        if refusals and len(refusals) == len(self.urls):
+            raise refusals[0]
         raise ValidatorsUnreachable("no validator answered: " + "; ".join(why))
 
     def _ask(self, url: str, statement: Statement, proof: bytes, until: float) -> Verdict:

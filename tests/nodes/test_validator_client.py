@@ -166,14 +166,26 @@ def test_a_signed_word_of_somebody_who_was_not_asked(ask) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 413, 415])
-def test_a_request_that_nobody_would_take_is_asked_once_and_opens_no_breaker(ask, status) -> None:
-    first, second = Scripted((status, {}, b"")), Scripted(GOOD)
+def test_a_request_that_all_refuse_is_asked_of_each_once_and_opens_no_breaker(ask, status) -> None:
+    first, second = Scripted((status, {}, b"")), Scripted((status, {}, b""))
     client, urls, _ = ask(first, second, failures=1)
     for _ in range(2):
         with pytest.raises(StatementRefused):
             client.validate(STATEMENT, PROOF)
-    assert (len(first.asked), second.asked) == (2, [])
-    assert client.breakers[urls[0]].current_state == STATE_CLOSED
+    assert (len(first.asked), len(second.asked)) == (2, 2)
+    assert [client.breakers[url].current_state for url in urls] == [STATE_CLOSED] * 2
+
+
+def test_a_refusal_that_one_makes_up_keeps_nobody_from_an_answer(ask) -> None:
+    client, urls, _ = ask(Scripted((400, {}, b"")), Scripted(GOOD))
+    verdict, url = client.validate(STATEMENT, PROOF)
+    assert (verdict.valid, url) == (True, urls[1])
+
+
+def test_a_refusal_beside_a_failure_leaves_the_matter_open(ask) -> None:
+    client, _, _ = ask(Scripted((400, {}, b"")), Scripted((404, {}, b"")))
+    with pytest.raises(ValidatorsUnreachable, match="status 400.*status 404"):
+        client.validate(STATEMENT, PROOF)
 
 
 def test_a_breaker_opens_lets_one_through_later_and_closes_when_it_answers(ask) -> None:
