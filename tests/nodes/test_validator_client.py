@@ -184,7 +184,7 @@ def test_a_refusal_that_one_makes_up_keeps_nobody_from_an_answer(ask) -> None:
 
 def test_a_refusal_beside_a_failure_leaves_the_matter_open(ask) -> None:
     client, _, _ = ask(Scripted((400, {}, b"")), Scripted((404, {}, b"")))
-    with pytest.raises(ValidatorsUnreachable, match="status 400.*status 404"):
+    with pytest.raises(ValidatorsUnreachable, match=r"status 400.*status 404"):
         client.validate(STATEMENT, PROOF)
 
 
