@@ -1,8 +1,8 @@
 """Asking validators over HTTP whether a proof is valid: retries, a circuit breaker each, and the next one in order.
 
 An answer counts only with a signature of this network over this very statement. Who refuses the request (400, 413, 415) is not
-asked again; nobody signs a refusal, so it ends the matter only when all refuse. All of it ends at one deadline, of which each validator
-that may still be asked has an equal part: one that holds the line leaves time for the next.
+asked again; nobody signs a refusal, so it ends the matter only when all refuse. All of it ends at one deadline, of which each
+validator that may still be asked has an equal part: one that holds the line leaves time for the next.
 """
 
 import asyncio
