@@ -9,7 +9,7 @@ NodeError
 |   |-- AmountTooLarge        a hidden transfer is below 2^40 micro-SAGE
 |   |-- BalanceTooLarge       what would remain is not below 2^48 micro-SAGE, so no proof of it can be made
 |   `-- RecipientNotOpen      the recipient has no private account yet
-|-- StatementRefused  a validator's bridge refused a request that no other would take either
+|-- StatementRefused  every validator that was asked over HTTP refused the request itself
 |-- ValidatorsUnreachable   none of the validators that were asked gave a usable answer
 `-- AnswerTimeout     no answer to a command came in time; the command may still be answered later
 """
@@ -83,7 +83,7 @@ class AnswerTimeout(NodeError):
 
 
 class StatementRefused(NodeError):
-    """A validator's bridge refused a request that no other would take either."""
+    """Every validator that was asked over HTTP refused the request itself."""
 
     code = "statement_refused"
 

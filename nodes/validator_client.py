@@ -1,8 +1,8 @@
 """Asking validators over HTTP whether a proof is valid: retries, a circuit breaker each, and the next one in order.
 
-An answer counts only with a signature of this network over this very statement. What the request itself is at fault for
-(400, 413, 415) is no reason to ask elsewhere; everything else is. All of it ends at one deadline, of which each validator
-that may still be asked has an equal part: one that holds the line leaves time for the next.
+An answer counts only with a signature of this network over this very statement. Who refuses the request (400, 413, 415) is not
+asked again; nobody signs a refusal, so it ends the matter only when all refuse. All of it ends at one deadline, of which each
+validator that may still be asked has an equal part: one that holds the line leaves time for the next.
 """
 
 import asyncio
@@ -48,6 +48,10 @@ class _Transient(_Elsewhere):
         self.after = after
 
 
+class _TooLate(_Elsewhere):
+    """The time was over before this validator was asked: no failure of its own."""
+
+
 @dataclass(slots=True)
 class ValidatorClient:
     """Asks the validators at `urls` in order. One object keeps the breakers; calls may come from several threads that run
@@ -75,7 +79,11 @@ class ValidatorClient:
     def __post_init__(self) -> None:
         def breaker(url: str) -> pybreaker.CircuitBreaker:
             return pybreaker.CircuitBreaker(
-                self.failures, self.pause_s, exclude=[StatementRefused], name=url, throw_new_error_on_trip=False
+                self.failures,
+                self.pause_s,
+                exclude=[StatementRefused, _TooLate],
+                name=url,
+                throw_new_error_on_trip=False,
             )
 
         self.breakers = {url: breaker(url) for url in self.urls}
@@ -140,7 +148,7 @@ class ValidatorClient:
         }
         limit = min(self.timeout_s, until - self.clock())
         if limit <= 0:
-            raise _Elsewhere("the time was over")
+            raise _TooLate("the time was over")
         try:
             timeout = httpx.Timeout(limit, connect=min(self.connect_s, limit))
             http = httpx.AsyncClient(timeout=timeout, verify=self._tls, follow_redirects=False)

@@ -35,7 +35,8 @@ from .views import job, proofs
 INITIAL = Job()
 #: What a worker may say of a job that no worker can finish, besides `input_` and the code of the job type's refusal.
 JOB_AT_FAULT = frozenset({"too_large", "job_type_failed"})
-#: How long the worker of a sealed offer without a lock time may make up its mind once it was given the price.
+#: How long a worker without a lock time may make up its mind: about a sealed price from when it was told, about a job of many
+#: rows from the assignment on.
 READING_MS = 60_000
 #: Rows of the largest job that every worker is expected to prove (matrices of side 1024, 2^20 cycles of the machine).
 LARGE_ROWS = 1 << 20

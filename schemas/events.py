@@ -172,8 +172,7 @@ _BY_TOPIC: dict[str, tuple[type[EventBody], ...]] = {
         WalletCreated, TokensGranted, Staked, StakeRejected, UnstakeRequested, Unstaked, Slashed, RewardGranted,
         EscrowLocked, EscrowReleased, EscrowRefunded, PaymentDue, PaymentEncrypted, PaymentClaimed, FeesDistributed,
         JobRejected, PrivateAccountOpened, Deposited, Withdrawn, TransferSent, TransferReceived, TransferBounced,
-        TransferReturned,
-        JobRejected, DisputeFiled, BondReturned, BondForfeited, RestitutionClaimed, RestitutionPaid, RestitutionGranted,
+        TransferReturned, DisputeFiled, BondReturned, BondForfeited, RestitutionClaimed, RestitutionPaid, RestitutionGranted,
     ),
     "workers": (
         WorkerRegistered, ValidatorRegistered, ValidatorDeparted, RegistrationRejected, ReputationChanged,
