@@ -16,6 +16,7 @@ CODES: dict[str, str] = {
     "bad_value": "a value of the configuration is not of its kind or out of range; docs/configuration.md says what fits",
     "bad_argument": "the command line has a missing, unknown or contradictory argument; see --help",
     "bad_amount": "an amount of SAGE is a plain, non-negative number with at most 18 decimals, such as 1000 or 0.5",
+    "input_too_large": "the input of the job is larger than what this network takes; send a smaller one",
     "bad_deadline": "a deadline is a duration (30m, 2h, 3d) or an ISO 8601 time",
     "unknown_tier": "there is no such GPU tier or model; name one of the table",
     "no_password": "no password was given and there is no terminal to ask on; set SAGE_PASSWORD or give --password-file",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bitsage.processors.jobs import LARGE_ROWS
-from bitsage.processors.market_state import rank
+from bitsage.processors.market_parts import rank
 from bitsage.schemas.commands import RegisterWorker
 from bitsage.schemas.events import WorkerRegistered
 

@@ -65,7 +65,7 @@ class AmountTooLarge(PurseError):
 
 
 class BalanceTooLarge(PurseError):
-    """What remains of a hidden balance has to be below 2^48 micro-SAGE; withdraw as much as that takes first."""
+    """A step moves and leaves less than 2^48 micro-SAGE of a hidden balance: keep it below 2^49 - 1, withdraw a part first."""
 
     code = "balance_too_large"
 

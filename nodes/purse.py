@@ -31,7 +31,8 @@ from .bookkeeping import balances_by_events
 from .checks import ProductChecks
 from .claims import encrypted_payments, paid
 from .client import Answer, Client
-from .errors import AmountTooLarge, BalanceTooLarge, InsufficientHidden, PurseError, RecipientNotOpen
+from .errors import AmountTooLarge, PurseError, RecipientNotOpen
+from .purse_limits import covered, stays_spendable, units_of
 from .signing import Prepared
 
 #: Amounts that a deposit is rounded up to: 1, 2 or 5 times a power of ten.
@@ -88,17 +89,29 @@ class Purse:
         return self.client.ask(self.client.subject, OpenPrivateAccount(payment_key=self.key, key_proof=proof))
 
     def deposit(self, amount: int) -> list[Answer]:
-        """Move a public amount (base units) into the hidden balance. Everybody sees the amount."""
+        """Move a public amount (base units) into the hidden balance. Everybody sees the amount.
+
+        Raises:
+            PurseError: what is hidden would become too much to be ever taken out again.
+            NotDecryptable: the account was opened under another key than this wallet's.
+            CommandRefused: more than the public balance, no whole number of units, or no private account.
+        """
+        state = self.read()
+        if amount <= state.balance:
+            self._stays_spendable(state, amount // UNIT)
         return self.client.ask(self.client.subject, Deposit(amount=amount))
 
     def claim(self, job_id: bytes | None = None) -> tuple[list[tuple[bytes, int]], list[Answer]]:
         """Fold everything pending: what was paid, as (job id, base units), and the answer.
 
         Raises:
+            PurseError: the balance would become too large to be ever spent from again.
             CommandRefused: nothing is pending; or not the payment of `job_id`.
         """
         secret, parameters = self.client.key.payment_secret, self.client.network.parameters
-        before = self.read().private.folded
+        state = self.read()
+        self._stays_spendable(state)
+        before = state.private.folded
         answers = self.client.claim(job_id)
         # What came between the look and the claim was folded in with the rest.
         payments, folded = encrypted_payments(self.client)
@@ -111,16 +124,16 @@ class Purse:
         None: everything available, or the most that one proof can be about, 2^48 units less one.
 
         Raises:
-            PurseError: no whole number of units, more than is available, or 2^48 units and more would remain.
+            PurseError: no whole number of units, more than is available, or more than one step can move or leave.
             CommandRefused: the account moved on meanwhile.
         """
         state = self.read()
         have = self._available(state)
         most = min(have, (1 << BALANCE_BITS) - 1)
-        units = most if amount is None else _units_of(amount, UNIT, "a hidden amount", "0.000001")
+        units = most if amount is None else units_of(amount, UNIT, "a hidden amount", "0.000001")
         if not units and amount is None:
             return 0, []
-        _covered(units, have)
+        covered(units, have)
         own = state.private
         proof = make_withdrawal(
             secret=self.client.key.payment_secret,
@@ -141,7 +154,7 @@ class Purse:
             PurseError: no whole number of units, more than is available, or the recipient has no private account.
             CommandRefused: the account moved on meanwhile.
         """
-        units = _units_of(amount, UNIT, "a hidden amount", "0.000001")
+        units = units_of(amount, UNIT, "a hidden amount", "0.000001")
         to = account_in_log(self.client, recipient).private.payment_key if key is None else key
         if not to:
             raise RecipientNotOpen("the recipient has no private account yet; it has to open one")
@@ -157,11 +170,12 @@ class Purse:
         A deposit is public, so it is rounded up, to an amount that is larger than what is missing.
 
         Raises:
-            PurseError: the public balance does not hold what is missing.
+            PurseError: the public balance does not hold what is missing, or the hidden one becomes too large.
         """
         answers = self.open()
         state = self.read()
         if self._available(state) * UNIT < amount and state.private.waiting:
+            self._stays_spendable(state)
             answers += self.client.claim()
             state = self.read()
         missing = amount - self._available(state) * UNIT
@@ -180,7 +194,7 @@ class Purse:
             PurseError: it does not split into whole shares, is nothing, or more than a payment can hold.
         """
         factor = shares(self.rules.parameters).price
-        units = _units_of(price, factor * UNIT, "a sealed price", in_sage(factor * UNIT))
+        units = units_of(price, factor * UNIT, "a sealed price", in_sage(factor * UNIT))
         if not units:
             raise PurseError("a sealed price is more than nothing", "amount_out_of_range")
         if units >= 1 << PAYMENT_BITS:
@@ -223,7 +237,7 @@ class Purse:
         have = self._available(state)
         if factor * units <= have and units >> PAYMENT_BITS:
             raise AmountTooLarge("a hidden transfer is below 2^40 micro-SAGE; move less at once")
-        _covered(factor * units, have)
+        covered(factor * units, have)
         return make_transfer(
             secret=self.client.key.payment_secret,
             balance=state.private.available,
@@ -233,6 +247,9 @@ class Purse:
             factor=factor,
             context=context,
         )
+
+    def _stays_spendable(self, state: Account, more: int = 0) -> None:
+        stays_spendable(self._available(state) + self._units(state, state.private.pending) + more)
 
     def _available(self, state: Account) -> int:
         return self._units(state, state.private.available, max(0, state.hidden) // UNIT)
@@ -274,24 +291,6 @@ def rounded_up(amount: int) -> int:
             if step * power > amount:
                 return step * power
         power *= 10
-
-
-def _units_of(amount: int, unit: int, what: str, least: str) -> int:
-    units, rest = divmod(amount, unit)
-    if rest:
-        raise PurseError(f"{what} has to be a multiple of {least} SAGE", "not_in_units")
-    if units < 0:
-        raise PurseError(f"{what} is not negative", "not_in_units")
-    return units
-
-
-def _covered(units: int, have: int) -> None:
-    if units > have:
-        raise InsufficientHidden("the hidden balance does not cover that; deposit more, or claim what is pending")
-    if max(units, have - units) >> BALANCE_BITS:
-        raise BalanceTooLarge(
-            "what moves and what remains have to be below 2^48 micro-SAGE each; withdraw a part first"
-        )
 
 
 __all__ = ["Holdings", "Purse", "account_in_log", "rounded_up"]

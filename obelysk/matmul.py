@@ -40,12 +40,11 @@ from bitsage.stark.fields import ZERO, qpowers
 from bitsage.stark.vectors import U32
 
 from .matrices import Matrix
-from .statement import BINDING_VALUES, CONFIG, binding_limbs, commitment, limbs, stored
+from .statement import BINDING_VALUES, CONFIG, binding_limbs, limbs, stored
 
 __all__ = [
     "CONFIG",
     "PREPROCESSED_ROOTS",
-    "commitment",
     "interaction_columns",
     "log_rows",
     "matmul_air",

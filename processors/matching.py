@@ -7,7 +7,8 @@ collateral, and it did not fail an earlier attempt of the job: the job goes to a
 
 from bitsage.schemas.types import ZERO_HASH
 
-from .market_state import ANYBODY, FreeKey, Market, Placement, WaitingKey, rank
+from .market_parts import ANYBODY, FreeKey, Placement, WaitingKey, rank
+from .market_state import Market
 
 
 def best_worker(market: Market, job: Placement) -> bytes | None:

@@ -32,6 +32,11 @@ def _inverse_line_x(log_size: int) -> U32:
     return vectors.inverse(x[bit_reversal(log_size - 1)])
 
 
+def _inverse_twiddles(log_size: int, layer: int) -> U32:
+    """(2^(log_size - layer - 1),): what a layer of an interpolation over a circle domain of 2^log_size divides by."""
+    return _inverse_line_x(log_size - layer) if layer else _inverse_circle_y(log_size)
+
+
 def _fold(values: U32, inverse_twiddles: U32, alpha: QM31) -> U32:
     left, right = values[:, 0::2], values[:, 1::2]
     odd = vectors.mul(vectors.sub(left, right), inverse_twiddles)
@@ -59,11 +64,7 @@ def values_at(columns: Sequence[U32], point: SecurePoint) -> list[QM31]:
     log_size = len(columns[0]).bit_length() - 1
     depth = min(log_size, _DEPTH)
     weights = basis_at(point, depth)
-    twiddles = [
-        inverses.reshape(-1, 1 << (depth - layer - 1))
-        for layer in range(depth)
-        for inverses in (_inverse_line_x(log_size - layer) if layer else _inverse_circle_y(log_size),)
-    ]
+    twiddles = [_inverse_twiddles(log_size, layer).reshape(-1, 1 << (depth - layer - 1)) for layer in range(depth)]
     blocks = np.empty((4, len(columns), 1 << (log_size - depth)), dtype=np.uint32)
     width = max(1, _TILE >> depth)
     for start in range(0, blocks.shape[2], width):

@@ -65,7 +65,7 @@ class KafkaLog:
         try:
             self._admin.list_topics(timeout=min(5.0, self._timeout))
         except KafkaException as error:
-            raise BrokerUnreachable(unreachable(self._settings, error)) from None
+            raise BrokerUnreachable(unreachable(self._settings, error.args[0].str())) from None
 
     def producer(self) -> "KafkaProducer":
         """An idempotent producer with acks=all."""
@@ -116,7 +116,7 @@ class KafkaLog:
                     return {(t.topic, t.partition): t.offset for t in answer if t.offset >= 0}
                 except KafkaException as error:
                     if error.args[0].code() not in _COORDINATOR_COMES or time.monotonic() > deadline:
-                        raise BrokerUnreachable(unreachable(self._settings, error)) from None
+                        raise BrokerUnreachable(unreachable(self._settings, error.args[0].str())) from None
                     time.sleep(0.1)
         finally:
             consumer.close()

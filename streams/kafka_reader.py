@@ -31,6 +31,8 @@ _SILENT: Final = (
 #: Seconds for the first try's answers, and twice as many for each after it: the client asks whom it believes to lead, and
 #: waits for a broker that has died as long as it is let.
 _TRY_S: Final = 3.0
+#: Seconds that the client is let to report a request of which the time is over.
+_GRACE_S = 5.0
 _ABSENT: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
 #: Stands for the headers of a record of which one name is not UTF-8.
 UNREADABLE_HEADERS: Final[Headers] = (("bitsage-unreadable-headers", None),)
@@ -51,41 +53,52 @@ def offsets_of(
         BrokerUnreachable: one did not answer in time, or none leads.
         TopicDrift: the cluster has no such topic or partition.
     """
-    wanted = {TopicPartition(topic, partition): spec for topic, partition in places}
-    options: dict[str, Any] = {} if isolation is None else {"isolation_level": isolation}
     deadline, patience = time.monotonic() + timeout, _TRY_S
     while True:
         left = max(deadline - time.monotonic(), 0.1)
-        try:
-            found = admin.list_offsets(wanted, request_timeout=min(patience, left), **options)
-            offsets = {(tp.topic, tp.partition): f.result(timeout + 5).offset for tp, f in found.items()}
-            # A leader that died is no error to librdkafka 2.16: what it was asked for comes back as "invalid" (-1001).
-            if all(offset >= 0 for offset in offsets.values()):
-                return offsets
-            why = "a partition's leader did not answer"
-        except KafkaException as error:
-            code = error.args[0].code()
-            if code in _ABSENT:
-                names = sorted({topic for topic, _ in places})
-                raise TopicDrift(
-                    f"the cluster lacks a partition of {', '.join(names)}: {error.args[0].str()}"
-                ) from None
-            # A broker that has just come back leads nothing for a moment.
-            if code not in _LEADERLESS and code not in _SILENT:
-                raise BrokerUnreachable(unreachable(settings, error)) from None
-            why = error.args[0].str()
-        if time.monotonic() > deadline:
-            raise BrokerUnreachable(f"no Kafka broker answered at {settings.get('bootstrap.servers')}: {why}")
+        found = _ask_once(admin, settings, dict.fromkeys(places, spec), min(patience, left), isolation)
+        if not isinstance(found, str):
+            return found
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise BrokerUnreachable(unreachable(settings, found))
         patience *= 2
-        time.sleep(0.1)
+        time.sleep(min(left, 0.1))
         # Only a metadata request renews the leaders, and their epochs, that the client keeps.
         with contextlib.suppress(KafkaException):
-            admin.list_topics(timeout=min(left, 5.0))
+            admin.list_topics(timeout=max(min(deadline - time.monotonic(), 5.0), 0.1))
 
 
-def unreachable(settings: Mapping[str, Any], error: KafkaException) -> str:
+def _ask_once(
+    admin: AdminClient, settings: Mapping[str, Any], specs: Mapping[Place, Any], patience: float, isolation: Any
+) -> dict[Place, int] | str:
+    """One try of `offsets_of`: the offsets, or why it is worth another."""
+    wanted = {TopicPartition(topic, partition): spec for (topic, partition), spec in specs.items()}
+    options: dict[str, Any] = {} if isolation is None else {"isolation_level": isolation}
+    try:
+        found = admin.list_offsets(wanted, request_timeout=patience, **options)
+        # The client ends a request by itself; the limit guards against one that it forgot.
+        offsets = {(tp.topic, tp.partition): f.result(patience + _GRACE_S).offset for tp, f in found.items()}
+    except TimeoutError:
+        return "the client did not end a request in its time"
+    except KafkaException as error:
+        code = error.args[0].code()
+        if code in _ABSENT:
+            names = sorted({topic for topic, _ in specs})
+            raise TopicDrift(f"the cluster lacks a partition of {', '.join(names)}: {error.args[0].str()}") from None
+        # A broker that has just come back leads nothing for a moment.
+        if code not in _LEADERLESS and code not in _SILENT:
+            raise BrokerUnreachable(unreachable(settings, error.args[0].str())) from None
+        return str(error.args[0].str())
+    # A leader that died is no error to librdkafka 2.16: what it was asked for comes back as "invalid" (-1001).
+    if all(offset >= 0 for offset in offsets.values()):
+        return offsets
+    return "a partition's leader did not answer"
+
+
+def unreachable(settings: Mapping[str, Any], why: str) -> str:
     """One sentence for a broker that does not answer."""
-    return f"no Kafka broker answered at {settings.get('bootstrap.servers')}: {error.args[0].str()}"
+    return f"no Kafka broker answered at {settings.get('bootstrap.servers')}: {why}"
 
 
 def to_record(message: Any) -> Record:

@@ -7,6 +7,7 @@ import typer
 from bitsage.errors import InputError
 from bitsage.nodes.purse import Purse
 from bitsage.nodes.signing import now_ms
+from bitsage.schemas.events import JobSpec
 
 from . import output
 from .context import client_of, onlooker
@@ -35,14 +36,7 @@ def submit(
     """
     spec = wish.spec(now_ms())
     # Before a wallet is made: no wallet is left behind by a command that could not do anything.
-    with onlooker() as reader:
-        most = reader.network.parameters.job_input_max_bytes
-    if len(spec.input.encode()) > most:
-        # Nor a deposit: what is refused here would be refused by the network, or be no record that a topic takes.
-        raise InputError(
-            "input_too_large",
-            f"the job's input is larger than the {most} bytes that this network takes; send a smaller one",
-        )
+    _refuse_large(spec)
     key, fresh = load_or_make(wallet, password, password_file, show_words=show_words)
     with client_of(key) as client:
         if fresh:
@@ -64,6 +58,17 @@ def submit(
             output.emit_json({"job_id": job_id.hex(), "events": [document(answer) for answer in answers]})
         else:
             show_answers(answers, False)
+
+
+def _refuse_large(spec: JobSpec) -> None:
+    with onlooker() as reader:
+        most = reader.network.parameters.job_input_max_bytes
+    if len(spec.input.encode()) > most:
+        # Nor a deposit: what is refused here would be refused by the network, or be no record that a topic takes.
+        raise InputError(
+            "input_too_large",
+            f"the job's input is larger than the {most} bytes that this network takes; send a smaller one",
+        )
 
 
 def wait_for(job_id: bytes, timeout: float, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """Hidden balances beyond every search: their owner reads them from the amounts that they are made of."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ from bitsage.nodes import purse
 from bitsage.nodes.bookkeeping import balances_by_events
 from bitsage.nodes.claims import claimable
 from bitsage.nodes.client import Client
-from bitsage.nodes.errors import PurseError
+from bitsage.nodes.errors import BalanceTooLarge, PurseError
 from bitsage.nodes.purse import Holdings, Purse
+from bitsage.nodes.purse_limits import STUCK
 from bitsage.privacy import PAYMENT_BITS, UNIT, decrypt_balance, payment_public_key
 from bitsage.privacy.errors import NotDecryptable
 from bitsage.schemas.events import EscrowLocked, EscrowRefunded, JobCompleted, PaymentDue, PaymentEncrypted
+from bitsage.schemas.hidden_commands import Deposit
 from bitsage.schemas.hidden_events import (
     Deposited,
     PaymentClaimed,
@@ -80,6 +83,42 @@ def test_a_balance_above_every_search_is_read_and_spent(tmp_path: Path) -> None:
         assert mine.withdraw()[0] == 200 * MILLION
         assert mine.holdings() == Holdings(502 * MILLION, 0, 0)
     assert verdict_of(log, network).findings == []
+
+
+def refused_unsent(one: Purse, step: Callable[[], object], why: str) -> None:
+    """`step` is refused with that text, and no event comes of it."""
+    before = bodies(one.client)
+    with pytest.raises(BalanceTooLarge, match=why):
+        step()
+    assert bodies(one.client) == before
+
+
+def test_no_balance_is_made_that_nothing_can_be_taken_out_of(tmp_path: Path) -> None:
+    richer = dataclasses.replace(FAST, faucet_sage=900 * MILLION)
+    with running(InMemoryLog(), tmp_path, parameters=richer) as network:
+        mine, theirs = Purse(network.funded(20)), Purse(network.funded(21))
+        for one, amount in ((mine, 281 * MILLION), (mine, 281 * MILLION), (theirs, 2 * MILLION)):
+            one.open()
+            one.deposit(amount)
+        # What others send cannot be refused; it waits, and counts.
+        theirs.transfer(mine.client.key.address, MILLION)
+        wait(lambda: mine.read().private.waiting == 1)
+        for step in (mine.claim, lambda: mine.deposit(UNIT), lambda: mine.cover(700 * MILLION)):
+            refused_unsent(mine, step, "never be taken out")
+        mine.withdraw(281 * MILLION)
+        mine.claim()
+        most = (STUCK - 1) * UNIT - 282 * MILLION
+        refused_unsent(mine, lambda: mine.deposit(most + UNIT), "never be taken out")
+        mine.deposit(most)
+        # By another program it can be made, and then nothing comes out; of one unit less (below), everything.
+        mine.client.ask(mine.client.subject, Deposit(amount=UNIT))
+        assert mine.holdings().available == STUCK * UNIT
+        for step in (mine.withdraw, lambda: mine.withdraw(UNIT)):
+            refused_unsent(mine, step, "any more")
+        refused_unsent(mine, lambda: mine.transfer(theirs.client.key.address, UNIT), "any more")
+        for amount in (LIMIT - UNIT, LIMIT - UNIT - MILLION):
+            theirs.deposit(amount)
+        assert [theirs.withdraw()[0] for _ in range(2)] == [LIMIT - UNIT] * 2
 
 
 def test_every_event_of_a_hidden_balance_is_in_the_books(tmp_path: Path) -> None:

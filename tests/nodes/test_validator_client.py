@@ -1,14 +1,12 @@
 """The client of validators' bridges: retries, breakers, the order of validators, and whose word it takes."""
 
 import json
-import socket
 import threading
-import time
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
 
 import pytest
 from pybreaker import STATE_CLOSED, STATE_OPEN
+from scripted_validator import BUSY, CHAIN, GOOD, PROOF, STATEMENT, VALIDATOR, Scripted, asking, said
 from testnetwork import key, wait
 from typer.testing import CliRunner
 
@@ -17,88 +15,15 @@ from bitsage.nodes.bridge import bridge_app
 from bitsage.nodes.bridge_server import BridgeServer
 from bitsage.nodes.errors import StatementRefused, ValidatorsUnreachable
 from bitsage.nodes.validator_client import ValidatorClient
-from bitsage.nodes.verdicts import IDEMPOTENCY_KEY, Statement, digest, sign_verdict, statement_of
+from bitsage.nodes.verdicts import IDEMPOTENCY_KEY, digest, sign_verdict, statement_of
 from bitsage.schemas.events import JobSpec, JobSubmitted, ProofGenerated
 from bitsage.schemas.parameters import Parameters
-
-CHAIN, VALIDATOR = "client-test", key(1)
-PROOF = b"packed proof"
-STATEMENT = Statement(
-    job_id="22" * 16,
-    attempt=1,
-    worker="0x" + "11" * 32,
-    job_type="matmul",
-    input='{"seed":1,"size":16}',
-    output_hash="33" * 32,
-    proof_hash="44" * 32,
-)
-
-
-def said(statement=STATEMENT, chain=CHAIN, **change):
-    return json.dumps(sign_verdict(VALIDATOR, chain, statement, True, "valid", 5).as_dict() | change).encode()
-
-
-class Scripted:
-    """A stand-in for a validator that answers as it is told: (status, headers, body), None to hang up; the last repeats."""
-
-    def __init__(self, *answers):
-        self.answers, self.asked = list(answers), []
-
-    @contextmanager
-    def serving(self):
-        script = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                script.asked.append((dict(self.headers), body))
-                answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
-                if answer is None:
-                    self.connection.close()
-                    return
-                status, headers, content = answer
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *arguments):
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-
-GOOD = (200, {}, said())
-BUSY = (503, {"Retry-After": "3"}, b"")
 
 
 @pytest.fixture
 def ask():
-    """ask(*scripts) -> (client, urls, waits); the client asks the scripted validators in order."""
-    stack = []
-
-    def make(*scripts, **settings):
-        urls = []
-        for script in scripts:
-            manager = script.serving()
-            urls.append(manager.__enter__())
-            stack.append(manager)
-        waits = []
-        return ValidatorClient(urls, CHAIN, **({"sleep": waits.append} | settings)), urls, waits
-
-    yield make
-    for manager in stack:
-        manager.__exit__(None, None, None)
+    with asking() as make:
+        yield make
 
 
 def test_the_first_that_answers_is_taken_and_the_key_is_of_the_content(ask) -> None:
@@ -226,87 +151,6 @@ def test_with_a_killed_server_the_next_real_one_judges() -> None:
     finally:
         living.stop.set()
         thread.join(30)
-
-
-# ---- the deadline ----
-
-
-@contextmanager
-def dripping(first: bytes, drop: bytes):
-    """A validator that sends a few bytes now and then, for ever: each read of its answer is in time."""
-    gone, listening = threading.Event(), socket.create_server(("127.0.0.1", 0))
-    asked = []
-
-    def answer(peer):
-        with peer, suppress(OSError):
-            asked.append(peer)
-            peer.sendall(first)
-            while not gone.wait(0.02):
-                peer.sendall(drop)
-
-    def accept():
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=answer, args=(listening.accept()[0],), daemon=True).start()
-
-    thread = threading.Thread(target=accept)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}", asked
-    finally:
-        gone.set()
-        listening.shutdown(socket.SHUT_RDWR)
-        listening.close()
-        thread.join(30)
-
-
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n"
-
-
-@pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\nX: ", HEAD])
-def test_one_that_answers_byte_by_byte_has_its_part_of_the_deadline_and_the_next_one_the_rest(first) -> None:
-    script = Scripted(GOOD)
-    with dripping(first, b"1"[: len(first)]) as (slow, asked), script.serving() as good:
-        client = ValidatorClient([slow, good], CHAIN, deadline_s=8.0)
-        began = time.monotonic()
-        verdict, by = client.validate(STATEMENT, PROOF)
-        took = time.monotonic() - began
-    assert (verdict.valid, by, len(asked)) == (True, good, 1)
-    assert 3.9 <= took < 8, "half of the deadline, and no second attempt after it"
-
-
-def test_nothing_at_all_takes_longer_than_the_deadline() -> None:
-    with dripping(HEAD, b"1") as (slow, asked), dripping(b"", b"") as (silent, _):
-        client = ValidatorClient([slow, silent], CHAIN, deadline_s=1.0)
-        began = time.monotonic()
-        with pytest.raises(ValidatorsUnreachable, match=r"no answer in 0\.\d s"):
-            client.validate(STATEMENT, PROOF)
-        assert 0.9 <= time.monotonic() - began < 20
-        assert len(asked) == 1
-
-
-def test_waits_count(ask) -> None:
-    now, waits = [0.0], []
-
-    def sleep(seconds) -> None:
-        waits.append(seconds)
-        now[0] += seconds
-
-    busy = Scripted((503, {"Retry-After": "5"}, b""))
-    client, _, _ = ask(busy, deadline_s=7.0, sleep=sleep, clock=lambda: now[0], attempts=9)
-    with pytest.raises(ValidatorsUnreachable, match="status 503"):
-        client.validate(STATEMENT, PROOF)
-    assert waits == [5], "a wait that ends after the time is not begun"
-    assert len(busy.asked) == 2
-
-
-def test_who_comes_after_the_time_is_not_asked(ask) -> None:
-    ticks = iter([0.0, 0.0, 9.0])
-    first, second = Scripted(GOOD), Scripted(GOOD)
-    client, _, _ = ask(first, second, deadline_s=7.0, clock=lambda: next(ticks, 9.0))
-    with pytest.raises(ValidatorsUnreachable, match=r"the time was over; .*: not asked, the time of 7 s was over"):
-        client.validate(STATEMENT, PROOF)
-    assert (first.asked, second.asked) == ([], [])
 
 
 def test_a_url_that_is_none() -> None:

@@ -15,7 +15,6 @@ from bitsage.obelysk import JOB_TYPES, JobInputInvalid, MatmulJob, UnknownJobTyp
 from bitsage.obelysk.errors import INPUT_REASONS
 from bitsage.obelysk.matmul import (
     PREPROCESSED_ROOTS,
-    commitment,
     interaction_columns,
     matmul_air,
     matmul_params,
@@ -25,6 +24,7 @@ from bitsage.obelysk.matmul import (
 )
 from bitsage.obelysk.matmul_job import matrices_hash
 from bitsage.obelysk.matrices import SIZES, product
+from bitsage.obelysk.statement import commitment
 from bitsage.stark import P, Params, Proof, ProofRefused, Trace, TraceInvalid, prove, verify
 
 JOB = MatmulJob()

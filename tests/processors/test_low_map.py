@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitsage.processors import low_map
 from bitsage.processors.low_map import LowMap, Shelves
 
 Key = tuple[int, int]
@@ -23,6 +24,7 @@ def _short_chunks() -> object:
     """So that a few keys make many chunks, which split and vanish."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LowMap, "CHUNK", 4)
+        patch.setattr(low_map._Shelved, "CHUNK", 2)
         yield
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitsage.processors import low_map
 from bitsage.processors.low_map import LowMap
-from bitsage.processors.market_state import rank
+from bitsage.processors.market_parts import rank
 from bitsage.processors.model import NETWORK
 from bitsage.processors.sorted_map import SortedMap
 from bitsage.schemas.commands import EnqueueJob, OfferCapacity, RaisePrice, WithdrawJob
@@ -117,6 +118,7 @@ def _chunks(request: pytest.FixtureRequest) -> object:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SortedMap, "CHUNK", request.param)
         patch.setattr(LowMap, "CHUNK", request.param)
+        patch.setattr(low_map._Shelved, "CHUNK", request.param)
         yield
 
 

@@ -46,9 +46,9 @@ ROWS = [
 #: What only helps deciders and states no rule of its own.
 PLUMBING = {
     "__init__", "account_state", "accounts", "benchmark_state", "bindings", "dispute_policies", "job_policies",
-    "job_state", "low_map", "market_state", "marks", "model", "nonces", "policies", "private_state", "proof_state", "refusal",
-    "serialise", "sorted_map", "supply", "treasury_state", "views", "vote_state", "worker_policies", "worker_state",
-    "workers",
+    "job_state", "low_map", "market_parts", "market_state", "marks", "model", "nonces", "policies", "private_state",
+    "proof_state", "refusal", "serialise", "sorted_map", "supply", "treasury_state", "views", "vote_state", "worker_policies",
+    "worker_state", "workers",
 }  # fmt: skip
 
 

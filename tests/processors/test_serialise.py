@@ -8,7 +8,8 @@ from bitsage.processors.account_state import Account, Payment, Unlock
 from bitsage.processors.bindings import BINDINGS, binding_for
 from bitsage.processors.hidden import PrivateAccount
 from bitsage.processors.job_state import Job
-from bitsage.processors.market_state import Capacity, Market, Placement
+from bitsage.processors.market_parts import Capacity, Placement
+from bitsage.processors.market_state import Market
 from bitsage.processors.pricing import Ramp
 from bitsage.processors.proof_state import Proofs
 from bitsage.processors.serialise import dump, load

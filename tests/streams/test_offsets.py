@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from bitsage.streams import kafka_reader
 from bitsage.streams.errors import BrokerUnreachable, TopicDrift
 from bitsage.streams.kafka_reader import EARLIEST, offsets_of
 
@@ -48,7 +49,15 @@ def ask(admin: Admin, timeout: float = 10.0) -> dict[tuple[str, int], int]:
 
 
 @pytest.mark.parametrize(
-    "first", [{0: 5, 1: INVALID}, KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError.NOT_LEADER_FOR_PARTITION]
+    "first",
+    [
+        {0: 5, 1: INVALID},
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        # A leader that has just been elected does not know the end of its partition yet.
+        KafkaError.OFFSET_NOT_AVAILABLE,
+    ],
 )
 def test_a_leader_that_died_is_looked_up_and_asked_again(first: Any) -> None:
     admin = Admin(first, {0: 5, 1: 7})
@@ -62,6 +71,41 @@ def test_no_answer_is_never_an_offset() -> None:
     with pytest.raises(BrokerUnreachable, match=r"here:1.*leader did not answer"):
         ask(Admin({0: 5, 1: INVALID}), timeout=0.3)
     assert time.monotonic() - began < 5
+
+
+def test_the_time_holds_for_the_look_up_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question takes as long as it is let; together they take no longer than what was asked for, and a last try."""
+    now = [0.0]
+
+    def passes(seconds: float) -> None:
+        now[0] += seconds
+
+    class Slow(Admin):
+        def list_offsets(self, wanted: Mapping[TopicPartition, Any], request_timeout: float) -> Any:
+            passes(request_timeout)
+            return super().list_offsets(wanted, request_timeout)
+
+        def list_topics(self, timeout: float) -> None:
+            passes(timeout)
+            super().list_topics(timeout)
+
+    monkeypatch.setattr(kafka_reader, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=passes))
+    for seconds in (3.5, 7.0, 10.0, 30.0):
+        now[0] = 0.0
+        with pytest.raises(BrokerUnreachable, match=r"here:1"):
+            ask(Slow(KafkaError._TIMED_OUT), timeout=seconds)
+        assert now[0] <= seconds + 0.3
+
+
+def test_a_request_that_the_client_forgets_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forgetful(Admin):
+        def list_offsets(self, wanted: Mapping[TopicPartition, Any], request_timeout: float) -> Any:
+            found = super().list_offsets(wanted, request_timeout)
+            return dict.fromkeys(wanted, Future()) if len(self.patience) == 1 else found
+
+    monkeypatch.setattr(kafka_reader, "_TRY_S", 0.05)
+    monkeypatch.setattr(kafka_reader, "_GRACE_S", 0.0)
+    assert ask(Forgetful({0: 5, 1: 7})) == {("bitsage.jobs", 0): 5, ("bitsage.jobs", 1): 7}
 
 
 def test_what_cannot_become_better_is_not_asked_again() -> None:
