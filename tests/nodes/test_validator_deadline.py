@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager, suppress
 
 import pytest
+from pybreaker import STATE_CLOSED
 from scripted_validator import CHAIN, GOOD, PROOF, STATEMENT, Scripted, asking
 
 from bitsage.nodes.errors import ValidatorsUnreachable
@@ -90,7 +91,8 @@ def test_waits_count(ask) -> None:
 def test_who_comes_after_the_time_is_not_asked(ask) -> None:
     ticks = iter([0.0, 0.0, 9.0])
     first, second = Scripted(GOOD), Scripted(GOOD)
-    client, _, _ = ask(first, second, deadline_s=7.0, clock=lambda: next(ticks, 9.0))
+    client, urls, _ = ask(first, second, deadline_s=7.0, clock=lambda: next(ticks, 9.0), failures=1)
     with pytest.raises(ValidatorsUnreachable, match=r"the time was over; .*: not asked, the time of 7 s was over"):
         client.validate(STATEMENT, PROOF)
     assert (first.asked, second.asked) == ([], [])
+    assert client.breakers[urls[0]].current_state == STATE_CLOSED, "whose turn never came has not failed"
