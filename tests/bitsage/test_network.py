@@ -210,7 +210,7 @@ P = 2**31 - 1
 SQUARE = np.ones((4, 4), dtype=np.int64)
 UNFIT: list[tuple[np.ndarray, np.ndarray, str]] = [
     (np.ones((4, 5), dtype=np.int64), SQUARE, "input_matrix_shape"),
-    (np.ones((1, 1025), dtype=np.int32), np.ones((1025, 1), dtype=np.int32), "input_matrix_shape"),
+    (np.ones((1, 2049), dtype=np.int32), np.ones((2049, 1), dtype=np.int32), "input_matrix_shape"),
     (SQUARE, np.ones((4, 0), dtype=np.int64), "input_matrix_shape"),
     (SQUARE, np.ones(4, dtype=np.int64), "input_matrix_format"),
     (SQUARE, np.ones((4, 4)), "input_matrix_format"),

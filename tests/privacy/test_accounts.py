@@ -132,7 +132,7 @@ def test_other_lengths_versions_and_counts_are_refused(case: Case) -> None:
         data + b"\0",
         b"\0" + data[1:],
         b"\2" + data[1:],
-        data[:1] + b"\1" + data[2:],
+        data[:1] + bytes([data[1] ^ 1]) + data[2:],
         data * 2,
     ):
         assert case.check(bad, batch=Batch()) is None
